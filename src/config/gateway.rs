@@ -1,0 +1,259 @@
+//! Every key of `gateway.toml`, with its default. `configs/gateway.toml` shows them all; a test keeps the two together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The configuration of `hawser gateway`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Who this vessel is.
+    pub vessel: VesselConfig,
+    /// Where everything is kept.
+    pub data: DataConfig,
+    /// The pages and the API on board.
+    pub http: HttpConfig,
+    /// The sensor buses.
+    pub bus: Vec<BusConfig>,
+    /// How readings are taken in.
+    pub store: StoreConfig,
+    /// How long and how much is kept.
+    pub retention: RetentionConfig,
+    /// MQTT brokers, on board or ashore.
+    pub broker: Vec<BrokerConfig>,
+    /// The shore.
+    pub shore: ShoreLinkConfig,
+}
+
+/// Who this vessel is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VesselConfig {
+    /// The vessel's name among the fleet: letters, digits, `-`, `_`. Empty: drawn at the first start and kept in the data directory.
+    pub id: String,
+    /// The name that people read.
+    pub name: String,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// The data directory.
+    pub dir: PathBuf,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("/var/lib/hawser") }
+    }
+}
+
+/// The pages and the API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port. Loopback by default: nothing listens beyond it unless configured.
+    pub listen: SocketAddr,
+}
+
+/// Local port of the pages and the API on board (DESIGN.md, Names).
+pub const GATEWAY_PORT: u16 = 8080;
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], GATEWAY_PORT)) }
+    }
+}
+
+/// One sensor bus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BusConfig {
+    /// The bus's name: first part of the source of its readings. Letters, digits, `-`, `_`; unique.
+    pub name: String,
+    /// What is spoken on it.
+    pub protocol: Protocol,
+    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on.
+    pub address: String,
+    /// Whether it is opened.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What is spoken on a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// NMEA 0183 sentences (IEC 61162-1).
+    Nmea0183,
+}
+
+/// How readings are taken in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Milliseconds between commits.
+    pub commit_interval_ms: u64,
+    /// Readings after which a commit does not wait for the interval.
+    pub commit_readings_max: usize,
+    /// Milliseconds between syncs of the telemetry to the disk: what a power cut may cost.
+    pub sync_interval_ms: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { commit_interval_ms: 100, commit_readings_max: 1_000, sync_interval_ms: 1_000 }
+    }
+}
+
+/// How long and how much is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Days that raw telemetry is kept (B1, `TELEMETRY_RETENTION_DAYS`).
+    pub telemetry_days: u32,
+    /// Bytes that raw telemetry may use; the oldest day goes first.
+    pub telemetry_bytes_max: u64,
+    /// Days that acknowledged changes are kept for the shore's backup window (Z30).
+    pub acknowledged_changes_days: u32,
+    /// Hours between prunes; the first runs at the start (B4).
+    pub interval_hours: u32,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { telemetry_days: 90, telemetry_bytes_max: 4 << 30, acknowledged_changes_days: 35, interval_hours: 24 }
+    }
+}
+
+/// One MQTT broker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// The broker's name: names its cursor and its metrics. Unique.
+    pub name: String,
+    /// `mqtt://host:port` or `mqtts://host:port`.
+    pub url: String,
+    /// User name, when the broker asks for one.
+    #[serde(default)]
+    pub username: String,
+    /// Password; better in `MQTT_PASSWORD` than in a file.
+    #[serde(default)]
+    pub password: String,
+    /// PEM file of the authorities that are believed; empty: the system's.
+    #[serde(default)]
+    pub ca_cert: PathBuf,
+    /// PEM file of our certificate; empty: none.
+    #[serde(default)]
+    pub client_cert: PathBuf,
+    /// PEM file of our key; empty: none.
+    #[serde(default)]
+    pub client_key: PathBuf,
+    /// Whether a certificate that cannot be checked is refused. Turning it off is warned of at each start (Z20).
+    #[serde(default = "yes")]
+    pub tls_reject_unauthorized: bool,
+    /// First part of the sync topics; on a broker that vessels share it must hold `{vessel_id}` (Z7).
+    #[serde(default = "default_sync_prefix")]
+    pub sync_prefix: String,
+    /// First part of the telemetry topics.
+    #[serde(default = "default_telemetry_prefix")]
+    pub telemetry_prefix: String,
+    /// Whether several vessels use this broker.
+    #[serde(default)]
+    pub shared: bool,
+    /// Whether crew records are retained one by one. Personal data: off.
+    #[serde(default)]
+    pub retain_crew: bool,
+    /// Messages that wait in memory while the broker is away (J3, `MQTT_MAX_QUEUE_SIZE`).
+    #[serde(default = "default_queue_messages_max")]
+    pub queue_messages_max: usize,
+    /// Bytes that wait in memory.
+    #[serde(default = "default_queue_bytes_max")]
+    pub queue_bytes_max: usize,
+    /// Seconds after which a waiting live value is stale and dropped.
+    #[serde(default = "default_queue_age_max_s")]
+    pub queue_age_max_s: u64,
+}
+
+fn default_sync_prefix() -> String {
+    "vessel/sync".to_owned()
+}
+
+fn default_telemetry_prefix() -> String {
+    "vessel/telemetry".to_owned()
+}
+
+const fn default_queue_messages_max() -> usize {
+    10_000
+}
+
+/// 10,000 messages of 500 bytes (J5), rounded up.
+const fn default_queue_bytes_max() -> usize {
+    8 << 20
+}
+
+/// A live value older than this tells nobody anything; history is served from the store.
+const fn default_queue_age_max_s() -> u64 {
+    300
+}
+
+impl BrokerConfig {
+    /// A broker with nothing but its name and address.
+    pub fn new(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            username: String::new(),
+            password: String::new(),
+            ca_cert: PathBuf::new(),
+            client_cert: PathBuf::new(),
+            client_key: PathBuf::new(),
+            tls_reject_unauthorized: true,
+            sync_prefix: default_sync_prefix(),
+            telemetry_prefix: default_telemetry_prefix(),
+            shared: false,
+            retain_crew: false,
+            queue_messages_max: default_queue_messages_max(),
+            queue_bytes_max: default_queue_bytes_max(),
+            queue_age_max_s: default_queue_age_max_s(),
+        }
+    }
+}
+
+/// The way to the shore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShoreLinkConfig {
+    /// `https://host:port` (or `http://` on loopback); empty: no shore (`SHORE_URL`).
+    pub url: String,
+    /// The vessel's token for the shore (`SHORE_TOKEN`).
+    pub token: String,
+    /// Seconds between cycles when nothing changes (C2).
+    pub interval_s: u64,
+    /// Whether raw readings go ashore too.
+    pub readings: bool,
+    /// Bytes of the first batch; it doubles while batches take less than 10 s and halves on failure.
+    pub batch_bytes_start: usize,
+    /// Bytes of the largest batch.
+    pub batch_bytes_max: usize,
+}
+
+impl Default for ShoreLinkConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            token: String::new(),
+            interval_s: 300,
+            readings: true,
+            batch_bytes_start: 16 << 10,
+            batch_bytes_max: 256 << 10,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The demo: a simulated vessel, a gateway and a shore, one command.

@@ -1,0 +1,1 @@
+//! The gateway: composition root of the daemon on board.

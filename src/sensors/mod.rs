@@ -1,0 +1,1 @@
+//! The sensor buses: I/O, reconnection, hot plug. Never sees the store (invariant 2).

@@ -1,0 +1,1 @@
+//! The shore: composition root of the server ashore.

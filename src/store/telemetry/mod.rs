@@ -1,0 +1,1 @@
+//! Day files of readings.

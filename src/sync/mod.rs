@@ -1,0 +1,1 @@
+//! Sync with the shore: one endpoint, push and pull.
