@@ -2,4 +2,5 @@
 
 pub mod records;
 pub mod retention;
+pub mod sqlite;
 pub mod telemetry;
