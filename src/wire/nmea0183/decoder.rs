@@ -1,5 +1,6 @@
 //! The decoder of one bus: lines in, readings out. It remembers dates and AIS fragments, both bounded, and asks no clock.
 
+use super::ais::Ais;
 use super::emit::{Decoded, Emit};
 use super::number;
 use super::reject::Rejected;
@@ -22,8 +23,6 @@ pub struct DecoderCounts {
     pub unsupported: Vec<(Formatter, u64)>,
     /// Those beyond [`UNSUPPORTED_FORMATTERS_MAX`].
     pub unsupported_other: u64,
-    /// Fragments of AIS messages of which another fragment never came.
-    pub ais_fragments_lost: u64,
 }
 
 impl DecoderCounts {
@@ -43,6 +42,7 @@ impl DecoderCounts {
 pub struct Decoder {
     rule: ChecksumRule,
     dates: Dates,
+    ais: Ais,
     counts: DecoderCounts,
 }
 
@@ -62,6 +62,16 @@ impl Decoder {
         &self.counts
     }
 
+    /// Fragments of AIS messages that never became whole, for the counter `ais_fragment_lost`.
+    pub const fn ais_fragments_lost(&self) -> u64 {
+        self.ais.fragments_lost()
+    }
+
+    /// AIS messages whose type is not read yet; the index is the type.
+    pub const fn ais_unread(&self) -> &[u64; 64] {
+        self.ais.unread()
+    }
+
     /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table does
     /// not have is no error: the sentence comes back without a `spec`, and is counted.
     pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
@@ -72,11 +82,18 @@ impl Decoder {
         };
         let before = out.len();
         let fields = sentence.index()?;
-        self.readings(spec, &fields, sentence.talker, out).map_err(|BadField(at)| {
-            out.truncate(before);
-            Rejected::BadField { formatter: sentence.formatter, field: spec.field_name(at).unwrap_or("extra") }
-        })?;
-        Ok(sentence)
+        let done = match spec.special {
+            Special::Ais(own) => {
+                let emit = Emit::new(out, sentence.talker, None);
+                self.ais.take(&fields, sentence.talker, own, emit)
+            }
+            _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
+        };
+        let done = done.unwrap_or_else(|BadField(at)| {
+            let field = spec.field_name(at).unwrap_or("extra");
+            Err(Rejected::BadField { formatter: sentence.formatter, field })
+        });
+        done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
     }
 
     fn readings(

@@ -3,6 +3,7 @@
 //! `LineSplitter` cuts the byte stream of a bus into lines, `Decoder` makes readings of them. Both are plain structs: no
 //! clock, no I/O, memory bounded whatever comes.
 
+mod ais;
 mod decoder;
 mod emit;
 mod number;

@@ -32,26 +32,32 @@ impl TimeOfDay {
             _ => return None,
         };
         let [hour, minute, second] = pairs(clock)?;
-        if hour > 23 || minute > 59 || second > 60 || !decimals.iter().all(u8::is_ascii_digit) {
+        if !decimals.iter().all(u8::is_ascii_digit) {
             return None;
         }
         let digits = decimals.iter().map(|d| i64::from(d - b'0')).chain(std::iter::repeat(0));
         let micros = digits.take(DECIMALS_MAX).fold(0, |value, digit| value * 10 + digit);
-        Some(Self((hour * 3_600 + minute * 60 + second) * SECOND_US + micros))
+        Self::new(hour, minute, second).map(|Self(whole)| Self(whole + micros))
+    }
+
+    /// A whole second of a day; `None` when there is no such second.
+    pub fn new(hour: u32, minute: u32, second: u32) -> Option<Self> {
+        let possible = hour <= 23 && minute <= 59 && second <= 60;
+        possible.then(|| Self(i64::from(hour * 3_600 + minute * 60 + second) * SECOND_US))
     }
 }
 
 /// Three pairs of digits as numbers.
-fn pairs(text: &[u8]) -> Option<[i64; 3]> {
+fn pairs(text: &[u8]) -> Option<[u32; 3]> {
     let all: &[u8; 6] = text.try_into().ok()?;
-    let pair = |at: usize| i64::from(all[at] - b'0') * 10 + i64::from(all[at + 1] - b'0');
+    let pair = |at: usize| u32::from(all[at] - b'0') * 10 + u32::from(all[at + 1] - b'0');
     all.iter().all(u8::is_ascii_digit).then(|| [pair(0), pair(2), pair(4)])
 }
 
 impl Day {
     /// Reads `ddmmyy`; 80 to 99 are the 1980s and 1990s, for there was no GPS before. `None` when blank or no date.
     pub fn read(field: &[u8]) -> Option<Self> {
-        let [day, month, year] = pairs(field.trim_ascii())?;
+        let [day, month, year] = pairs(field.trim_ascii())?.map(i64::from);
         Self::new(if year >= 80 { 1900 + year } else { 2000 + year }, month, day)
     }
 
