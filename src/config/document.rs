@@ -29,7 +29,8 @@ pub(super) fn read_file(path: &Path, draft: &mut Draft) -> Result<(), ConfigErro
         ConfigErrors::from(ConfigError::new(Origin::File { file: Arc::clone(&file), line: 0 }, "", problem, accepted))
     };
     let mut bytes = Vec::new();
-    // One byte more than the limit tells a file that is too large; the size that the system reports may be 0 for a pipe.
+    // One byte more than the limit tells a file that is too large; the size that the system reports may be 0 for a
+    // pipe.
     let read = File::open(path).and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
         return Err(match error.kind() {

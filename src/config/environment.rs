@@ -1,7 +1,7 @@
 //! The environment variables (REQUIREMENTS P), and which key each one sets.
 //!
-//! An empty variable counts as not set, as container and unit files leave them. `LOCAL_DB_KEY` and a `LOCAL_MODE` of the
-//! other program are refused: starting while ignoring them would be a lie.
+//! An empty variable counts as not set, as container and unit files leave them. `LOCAL_DB_KEY` and a `LOCAL_MODE` of
+//! the other program are refused: starting while ignoring them would be a lie.
 
 use super::draft::Draft;
 use super::error::{ConfigError, Origin};

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: every error at once, each saying where it stands and what would be accepted.
 //!
-//! It refuses to print a secret: values of secret keys, and passwords inside addresses, are hidden before they get here.
+//! It refuses to print a secret: values of secret keys, and passwords inside addresses, are hidden before they get
+//! here.
 
 use std::fmt;
 use std::sync::Arc;

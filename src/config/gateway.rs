@@ -35,7 +35,8 @@ pub struct GatewayConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VesselConfig {
-    /// The vessel's name among the fleet: letters, digits, `-`, `_`. Empty: drawn at the first start and kept in the data directory.
+    /// The vessel's name among the fleet: letters, digits, `-`, `_`. Empty: drawn at the first start and kept in the
+    /// data directory.
     pub id: String,
     /// The name that people read.
     pub name: String,

@@ -119,7 +119,8 @@ impl Raw {
 }
 
 impl Kind {
-    /// Turns the text of a variable or flag into a value. What does not fit stays a text, for [`Kind::check`] to refuse.
+    /// Turns the text of a variable or flag into a value. What does not fit stays a text, for [`Kind::check`] to
+    /// refuse.
     pub fn read(self, text: &str) -> Raw {
         let raw = match self {
             Self::Switch => text.parse().ok().map(Raw::Bool),

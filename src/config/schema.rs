@@ -48,7 +48,8 @@ const fn idle(name: &'static str, kind: Kind, why: &'static str) -> Key {
 
 /// Ten years: longer than a gateway's storage lives.
 const DAYS_MAX: i64 = 3_650;
-/// A name goes into sources, topics, metric labels and client ids; MQTT 3.1.1 servers may stop at 23 bytes, ours do not.
+/// A name goes into sources, topics, metric labels and client ids; MQTT 3.1.1 servers may stop at 23 bytes, ours do
+/// not.
 const NAME: Kind = Name { bytes_max: 64, may_be_empty: false };
 /// Names for people, user names, passwords, tokens.
 const LINE: Kind = Text { bytes_max: 256 };

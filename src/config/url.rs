@@ -15,7 +15,8 @@ pub struct Url {
     pub port: Option<u16>,
 }
 
-/// Names that never leave the vessel's own network: RFC 6762 (`local`), RFC 8375 (`home.arpa`), and the usual private ones.
+/// Names that never leave the vessel's own network: RFC 6762 (`local`), RFC 8375 (`home.arpa`), and the usual private
+/// ones.
 const LOCAL_SUFFIXES: [&str; 5] = [".local", ".lan", ".localhost", ".internal", ".home.arpa"];
 
 impl Url {
@@ -47,8 +48,8 @@ impl Url {
     }
 
     /// Whether the host is on the vessel's own network: a private or link-local number, or a name that only local
-    /// resolvers know. A name without a dot is taken for local: only a hosts file or the LAN's own resolver can know it.
-    /// Shared carrier space (100.64.0.0/10, RFC 6598) is the provider's, not the vessel's.
+    /// resolvers know. A name without a dot is taken for local: only a hosts file or the LAN's own resolver can know
+    /// it. Shared carrier space (100.64.0.0/10, RFC 6598) is the provider's, not the vessel's.
     pub fn is_on_board(&self) -> bool {
         match self.host.parse() {
             Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),

@@ -80,6 +80,13 @@ fn values() {
             "[retention]\ntelemetry_days = [1]",
             "g.toml:2: retention.telemetry_days = (an array): not a whole number; accepted: 1 to 3650",
         ),
+    ];
+    check(&cases, refused);
+}
+
+#[test]
+fn values_of_the_shore() {
+    let cases = [
         ("[shore]\nreadings = \"yes\"", "g.toml:2: shore.readings = \"yes\": not a switch; accepted: true or false"),
         (
             "[shore]\nurl = \"http://shore.example.com\"\ntoken = \"t\"",
