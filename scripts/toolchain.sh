@@ -10,6 +10,8 @@
 
 readonly RUST_WANTED=1.96
 readonly RUST_TOLERATED=1.95
+# Named by the tests, which have a Debian of their own.
+readonly DEBIAN_BIN=${HAWSER_DEBIAN_BIN:-/usr/bin}
 
 # version_of PROGRAM: "1.96.0", or nothing. A rustup shim must not download a toolchain just to answer this.
 version_of() { RUSTUP_AUTO_INSTALL=0 "$1" --version 2>/dev/null | awk 'NR == 1 { print $2 }' || true; }
@@ -30,7 +32,7 @@ find_toolchain() {
   from_path=$(older_version cargo "${RUSTC:-rustc}")
   TOOLCHAIN=path TOOLCHAIN_VERSION=$from_path
   if version_at_least "$from_path" "$RUST_WANTED"; then return; fi
-  from_debian=$(older_version /usr/bin/cargo /usr/bin/rustc)
+  from_debian=$(older_version "$DEBIAN_BIN/cargo" "$DEBIAN_BIN/rustc")
   TOOLCHAIN=debian TOOLCHAIN_VERSION=$from_debian
   if version_at_least "$from_debian" "$RUST_WANTED"; then return; fi
   TOOLCHAIN=older TOOLCHAIN_VERSION=$from_path
@@ -45,8 +47,8 @@ enter_toolchain() {
     path | older) ;;
     debian)
       # cargo looks for cargo-clippy and cargo-fmt in its own home first, unless PATH names that folder somewhere.
-      export PATH="/usr/bin:$PATH:${CARGO_HOME:-${HOME:-/nonexistent}/.cargo}/bin"
-      export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
+      export PATH="$DEBIAN_BIN:$PATH:${CARGO_HOME:-${HOME:-/nonexistent}/.cargo}/bin"
+      export RUSTC=$DEBIAN_BIN/rustc RUSTDOC=$DEBIAN_BIN/rustdoc
       ;;
     none) fail "$EXIT_NEEDS_PERSON" "$(no_toolchain_advice)" ;;
   esac
