@@ -1,8 +1,8 @@
 //! The bus between sensors and the store: one bounded lane a source, drained by the writer's tick.
 //!
-//! Producers never wake the writer: at 10,000 readings a second a wake-up per reading costs 8 to 12 % of a core, a tick that
-//! drains costs 0.25 % (STORE.md, fact 1). When a lane is full the newest reading is refused and counted; a source that can
-//! be held back (TCP) waits instead, see [`Lane::push_all`]. It knows nothing of what it carries to whom.
+//! Producers never wake the writer: at 10,000 readings a second a wake-up per reading costs 8 to 12 % of a core, a tick
+//! that drains costs 0.25 % (STORE.md, fact 1). When a lane is full the newest reading is refused and counted; a source
+//! that can be held back (TCP) waits instead, see [`Lane::push_all`]. It knows nothing of what it carries to whom.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,8 @@ impl Bus {
         Lane(lane)
     }
 
-    /// Takes what all lanes hold, at most `max` readings, into `batch`. Lanes are served in turn; order within one stays.
+    /// Takes what all lanes hold, at most `max` readings, into `batch`. Lanes are served in turn; each keeps
+    /// its order.
     pub fn drain_into(&self, batch: &mut Vec<Reading>, max: usize) {
         let lanes = lock(&self.0);
         for lane in lanes.iter() {

@@ -1,7 +1,7 @@
 //! The time, and how far it may be trusted. The only module that asks the operating system for it (invariant 8).
 //!
-//! Everything else is handed a [`Now`]. Tests and the simulator hand out a [`Clock::manual`]. It refuses to judge: a wrong
-//! clock is reported with its quality, never corrected here and never a reason to reject data.
+//! Everything else is handed a [`Now`]. Tests and the simulator hand out a [`Clock::manual`]. It refuses to judge: a
+//! wrong clock is reported with its quality, never corrected here and never a reason to reject data.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -218,7 +218,8 @@ impl Hlc {
         Self(Self::at(wall).0.max(self.0.saturating_add(1)))
     }
 
-    /// This value, but not later than the end of the millisecond `receipt`, so that a clock in 2099 cannot win for ever.
+    /// This value, but not later than the end of the millisecond `receipt`, so that a clock in 2099 cannot
+    /// win for ever.
     #[must_use]
     pub fn capped_at(self, receipt: Stamp) -> Self {
         self.min(Self(Self::at(receipt).0 | 0xFFFF))

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::shore::ConflictPolicy;
+
 /// The configuration of `hawser gateway`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,13 +27,16 @@ pub struct GatewayConfig {
     pub broker: Vec<BrokerConfig>,
     /// The shore.
     pub shore: ShoreLinkConfig,
+    /// How conflicts are decided on board.
+    pub sync: SyncConfig,
 }
 
 /// Who this vessel is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VesselConfig {
-    /// The vessel's name among the fleet: letters, digits, `-`, `_`. Empty: drawn at the first start and kept in the data directory.
+    /// The vessel's name among the fleet: letters, digits, `-`, `_`. Empty: drawn at the first start and kept in the
+    /// data directory.
     pub id: String,
     /// The name that people read.
     pub name: String,
@@ -119,6 +124,10 @@ impl Default for StoreConfig {
 pub struct RetentionConfig {
     /// Days that raw telemetry is kept (B1, `TELEMETRY_RETENTION_DAYS`).
     pub telemetry_days: u32,
+    /// Days that aggregates are kept (B2, `AGGREGATES_RETENTION_DAYS`). No effect yet.
+    pub aggregates_days: u32,
+    /// Days that data-quality metrics are kept (B3, `DATA_QUALITY_RETENTION_DAYS`). No effect yet.
+    pub data_quality_days: u32,
     /// Bytes that raw telemetry may use; the oldest day goes first.
     pub telemetry_bytes_max: u64,
     /// Days that acknowledged changes are kept for the shore's backup window (Z30).
@@ -129,7 +138,14 @@ pub struct RetentionConfig {
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { telemetry_days: 90, telemetry_bytes_max: 4 << 30, acknowledged_changes_days: 35, interval_hours: 24 }
+        Self {
+            telemetry_days: 90,
+            aggregates_days: 365,
+            data_quality_days: 180,
+            telemetry_bytes_max: 4 << 30,
+            acknowledged_changes_days: 35,
+            interval_hours: 24,
+        }
     }
 }
 
@@ -159,6 +175,9 @@ pub struct BrokerConfig {
     /// Whether a certificate that cannot be checked is refused. Turning it off is warned of at each start (Z20).
     #[serde(default = "yes")]
     pub tls_reject_unauthorized: bool,
+    /// The second override without which an unchecked certificate is refused for a broker ashore (Z20).
+    #[serde(default)]
+    pub tls_unchecked_ashore: bool,
     /// First part of the sync topics; on a broker that vessels share it must hold `{vessel_id}` (Z7).
     #[serde(default = "default_sync_prefix")]
     pub sync_prefix: String,
@@ -216,6 +235,7 @@ impl BrokerConfig {
             client_cert: PathBuf::new(),
             client_key: PathBuf::new(),
             tls_reject_unauthorized: true,
+            tls_unchecked_ashore: false,
             sync_prefix: default_sync_prefix(),
             telemetry_prefix: default_telemetry_prefix(),
             shared: false,
@@ -256,4 +276,12 @@ impl Default for ShoreLinkConfig {
             batch_bytes_max: 256 << 10,
         }
     }
+}
+
+/// How conflicts are decided on board, between tablets. Between vessel and shore the shore's own policy decides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyncConfig {
+    /// The policy of the deployment (F2, `CONFLICT_POLICY`). No effect yet.
+    pub conflict_policy: ConflictPolicy,
 }

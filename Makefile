@@ -1,0 +1,47 @@
+# The commands of this repository. Each installs what it needs first (scripts/setup: quick when nothing is missing) and
+# compiles with the compiler that scripts/cargo chooses. What they make stays under target/.
+
+# For `make run` and `make bench`: passed on to the program.
+ARGS ?=
+# For `make cross`: release for a box, dev for a quick look.
+PROFILE ?= release
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench check audit cross clean readme
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## a simulated vessel, its gateway and a shore; ARGS="--for 30s" stops by itself
+	@scripts/setup build run
+	@scripts/cargo run --locked -- demo $(ARGS)
+
+test: ## every test
+	@scripts/setup build test
+	@scripts/cargo test --locked
+
+bench: ## the benchmarks, in release
+	@scripts/setup build run
+	@scripts/cargo bench --locked -- $(ARGS)
+
+check: ## formatting, lints, documentation, shell scripts
+	@scripts/setup build lint
+	@scripts/check
+
+audit: ## licences, sources and security advisories of the dependencies
+	@scripts/setup build lint
+	@scripts/audit
+
+cross: ## the binary for aarch64; PROFILE=dev is quicker to build
+	@scripts/setup build cross
+	@scripts/cross build $(PROFILE)
+
+readme: ## run the commands that README.md tells people to run
+	@scripts/setup build run test lint cross
+	@scripts/check-readme
+
+setup: ## install everything that any of these needs
+	@scripts/setup build run test lint cross
+
+clean: ## remove target/ (built files, the state of `make run`)
+	@rm -rf target

@@ -1,0 +1,125 @@
+//! Rules between keys: duplicates, what belongs together, what may not leave the vessel unprotected (Z7, Z19, Z20).
+//!
+//! Pure. A required value that was refused by itself is empty here and is passed over.
+
+use std::collections::HashMap;
+
+use super::draft::Origins;
+use super::error::ConfigError;
+use super::url::Url;
+use super::{BrokerConfig, GatewayConfig, ShoreConfig};
+
+/// What the rules found.
+pub(super) struct Findings<'a> {
+    pub origins: &'a Origins,
+    pub errors: &'a mut Vec<ConfigError>,
+    pub warnings: &'a mut Vec<String>,
+}
+
+impl Findings<'_> {
+    fn refuse(&mut self, key: &str, value: Option<&str>, problem: impl Into<String>, accepted: &str) {
+        let mut error = ConfigError::new(self.origins.of(key), key, problem, accepted);
+        error.value = value.map(|value| format!("{value:?}"));
+        self.errors.push(error);
+    }
+
+    /// Whether the value of `key` was refused by itself, so that it only seems to be missing.
+    fn is_refused(&self, key: &str) -> bool {
+        self.errors.iter().any(|error| error.key == key)
+    }
+
+    /// Refuses each value of `section[].key` that an earlier table has too. `values`: table index and value.
+    fn refuse_twins<'a>(&mut self, section: &str, key: &str, values: impl Iterator<Item = (usize, &'a str)>) {
+        let mut first = HashMap::new();
+        for (index, value) in values.filter(|(_, value)| !value.is_empty()) {
+            let earlier = *first.entry(value).or_insert(index);
+            if earlier != index {
+                let problem = format!("{section}[{earlier}] has the same");
+                self.refuse(&format!("{section}[{index}].{key}"), Some(value), problem, "one that no other has");
+            }
+        }
+    }
+}
+
+/// The rules of `gateway.toml`.
+pub(super) fn gateway(config: &GatewayConfig, found: &mut Findings<'_>) {
+    found.refuse_twins("bus", "name", config.bus.iter().map(|bus| bus.name.as_str()).enumerate());
+    let open = config.bus.iter().enumerate().filter(|(_, bus)| bus.enabled);
+    found.refuse_twins("bus", "address", open.map(|(index, bus)| (index, bus.address.as_str())));
+    found.refuse_twins("broker", "name", config.broker.iter().map(|broker| broker.name.as_str()).enumerate());
+    found.refuse_twins("broker", "url", config.broker.iter().map(|broker| broker.url.as_str()).enumerate());
+    for (index, broker) in config.broker.iter().enumerate() {
+        check_prefixes(&format!("broker[{index}]"), broker, found);
+        check_protection(&format!("broker[{index}]"), broker, found);
+    }
+    let shore = &config.shore;
+    if !shore.url.is_empty() && shore.token.is_empty() && !found.is_refused("shore.token") {
+        found.refuse("shore.url", Some(&shore.url), "shore.token is missing", "with the token that the shore gave out");
+    }
+    if shore.batch_bytes_start > shore.batch_bytes_max {
+        let problem = format!("{} is more than shore.batch_bytes_max", shore.batch_bytes_start);
+        found.refuse("shore.batch_bytes_start", None, problem, &format!("at most {}", shore.batch_bytes_max));
+    }
+}
+
+fn check_prefixes(table: &str, broker: &BrokerConfig, found: &mut Findings<'_>) {
+    let prefixes = [("sync_prefix", &broker.sync_prefix), ("telemetry_prefix", &broker.telemetry_prefix)];
+    for (key, prefix) in prefixes {
+        if broker.shared && !prefix.contains("{vessel_id}") {
+            let problem = "several vessels share this broker and would overwrite each other's topics";
+            let accepted = "a prefix that holds {vessel_id}, such as vessels/{vessel_id}/sync, or shared = false";
+            found.refuse(&format!("{table}.{key}"), Some(prefix), problem, accepted);
+        }
+    }
+    if broker.sync_prefix == broker.telemetry_prefix {
+        let key = format!("{table}.telemetry_prefix");
+        found.refuse(&key, Some(&broker.telemetry_prefix), "sync_prefix is the same", "a prefix of its own");
+    }
+}
+
+/// Z19 and Z20: on board a login and TLS are the operator's choice; ashore they are not.
+fn check_protection(table: &str, broker: &BrokerConfig, found: &mut Findings<'_>) {
+    let Ok(url) = Url::parse(&broker.url, &["mqtt", "mqtts"]) else { return };
+    let (plain, ashore) = (url.scheme == "mqtt", broker.shared || !url.is_on_board());
+    let (certificate, key) = (!broker.client_cert.as_os_str().is_empty(), !broker.client_key.as_os_str().is_empty());
+    let url_key = format!("{table}.url");
+    if certificate != key {
+        let (set, absent) = if key { ("client_key", "client_cert") } else { ("client_cert", "client_key") };
+        found.refuse(&format!("{table}.{set}"), None, format!("{absent} is missing"), "both or neither");
+    }
+    if ashore && plain {
+        let problem = "a broker ashore without TLS: login and data would travel in clear";
+        found.refuse(&url_key, Some(&broker.url), problem, "mqtts://host:port, or a host on the vessel's own network");
+    }
+    if ashore && broker.username.is_empty() && !certificate {
+        let problem = "a broker ashore without a login";
+        found.refuse(&url_key, Some(&broker.url), problem, "with username and password, or client_cert and client_key");
+    }
+    if !broker.tls_reject_unauthorized {
+        check_unchecked(table, broker, ashore, plain, found);
+    }
+    if plain && (certificate || !broker.ca_cert.as_os_str().is_empty()) {
+        found.warnings.push(format!("{url_key}: mqtt:// uses no TLS, so the certificates of {table} are not used"));
+    }
+}
+
+fn check_unchecked(table: &str, broker: &BrokerConfig, ashore: bool, plain: bool, found: &mut Findings<'_>) {
+    let key = format!("{table}.tls_reject_unauthorized");
+    if ashore && !broker.tls_unchecked_ashore {
+        let problem =
+            "false: a broker ashore whose certificate is not checked can be impersonated by anyone on the way";
+        found.refuse(&key, None, problem, "true (with ca_cert), or tls_unchecked_ashore = true as well");
+    } else if !plain {
+        let name = &broker.name;
+        found
+            .warnings
+            .push(format!("{key} = false: anyone on the way can pose as broker `{name}` and read everything"));
+    }
+}
+
+/// The rules of `shore.toml`.
+pub(super) fn shore(config: &ShoreConfig, found: &mut Findings<'_>) {
+    found.refuse_twins("vessel", "id", config.vessel.iter().map(|vessel| vessel.id.as_str()).enumerate());
+    let tokens: Vec<String> = config.vessel.iter().map(|vessel| vessel.token_sha256.to_ascii_lowercase()).collect();
+    found.refuse_twins("vessel", "token_sha256", tokens.iter().map(String::as_str).enumerate());
+}

@@ -1,0 +1,178 @@
+//! The decoder of one bus: lines in, readings out. It remembers dates and AIS fragments, both bounded, and asks no clock.
+
+use super::ais::Ais;
+use super::emit::{Decoded, Emit};
+use super::number;
+use super::reject::Rejected;
+use super::rules;
+use super::sentence::{ChecksumRule, Fields, Sentence};
+use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
+use super::time::{self, Dates, Day, TimeOfDay};
+use super::word::{Formatter, Talker};
+use crate::clock::Stamp;
+use crate::reading::Quality;
+
+/// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
+/// perhaps 30. More are counted together, so that garbage cannot grow the list.
+pub const UNSUPPORTED_FORMATTERS_MAX: usize = 32;
+
+/// What a decoder saw, beside the readings that it handed out.
+#[derive(Clone, Debug, Default)]
+pub struct DecoderCounts {
+    /// Sentences of formatters that the table does not have, by formatter, bounded.
+    pub unsupported: Vec<(Formatter, u64)>,
+    /// Those beyond [`UNSUPPORTED_FORMATTERS_MAX`].
+    pub unsupported_other: u64,
+}
+
+impl DecoderCounts {
+    fn count_unsupported(&mut self, formatter: Formatter) {
+        if let Some((_, count)) = self.unsupported.iter_mut().find(|(known, _)| *known == formatter) {
+            *count += 1;
+        } else if self.unsupported.len() < UNSUPPORTED_FORMATTERS_MAX {
+            self.unsupported.push((formatter, 1));
+        } else {
+            self.unsupported_other += 1;
+        }
+    }
+}
+
+/// Decodes the lines of one bus.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    rule: ChecksumRule,
+    dates: Dates,
+    ais: Ais,
+    counts: DecoderCounts,
+}
+
+impl Decoder {
+    /// A decoder that lets sentences without a checksum pass.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A decoder with this rule on checksums.
+    pub fn with_rule(rule: ChecksumRule) -> Self {
+        Self { rule, ..Self::default() }
+    }
+
+    /// What was seen so far.
+    pub const fn counts(&self) -> &DecoderCounts {
+        &self.counts
+    }
+
+    /// Fragments of AIS messages that never became whole, for the counter `ais_fragment_lost`.
+    pub const fn ais_fragments_lost(&self) -> u64 {
+        self.ais.fragments_lost()
+    }
+
+    /// AIS messages whose type is not read yet; the index is the type.
+    pub const fn ais_unread(&self) -> &[u64; 64] {
+        self.ais.unread()
+    }
+
+    /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table does
+    /// not have is no error: the sentence comes back without a `spec`, and is counted.
+    pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
+        let sentence = Sentence::parse(line, self.rule)?;
+        let Some(spec) = sentence.spec else {
+            self.counts.count_unsupported(sentence.formatter);
+            return Ok(sentence);
+        };
+        let before = out.len();
+        let fields = sentence.index()?;
+        let done = match spec.special {
+            Special::Ais(own) => {
+                let emit = Emit::new(out, sentence.talker, None);
+                self.ais.take(&fields, sentence.talker, own, emit)
+            }
+            _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
+        };
+        let done = done.unwrap_or_else(|BadField(at)| {
+            let field = spec.fields.get(at).map_or("extra", |f| f.name);
+            Err(Rejected::BadField { formatter: sentence.formatter, field })
+        });
+        done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
+    }
+
+    fn readings(
+        &mut self,
+        spec: &'static SentenceSpec,
+        fields: &Fields<'_>,
+        talker: Talker,
+        out: &mut Vec<Decoded>,
+    ) -> Result<(), BadField> {
+        let observed_at = self.observed_at(spec.time, fields, talker);
+        let mut emit = Emit::new(out, talker, observed_at);
+        for rule in spec.readings {
+            rules::apply(rule, fields, &mut emit)?;
+        }
+        match spec.special {
+            Special::None | Special::Ais(_) => Ok(()),
+            Special::DateTime(absent) => {
+                date_time(absent, &mut emit);
+                Ok(())
+            }
+            Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
+        }
+    }
+
+    /// When the sentence was measured, by its own word.
+    fn observed_at(&mut self, rule: TimeRule, fields: &Fields<'_>, talker: Talker) -> Option<Stamp> {
+        let (at, valid, day) = match rule {
+            TimeRule::None => return None,
+            TimeRule::Utc(at, valid) => (at, valid, None),
+            TimeRule::UtcAndDate(at, date, valid) => (at, valid, Day::read(fields.get(date))),
+            TimeRule::UtcDayMonthYear(at) => (at, Valid::Always, day_month_year(fields, at + 1)),
+        };
+        if !valid.holds(fields) {
+            return None;
+        }
+        let time = TimeOfDay::read(fields.get(at))?;
+        match (rule, day) {
+            (_, Some(day)) => Some(self.dates.set(talker, day, time)),
+            // ZDA without a date says nothing that could be believed.
+            (TimeRule::UtcDayMonthYear(_), None) => None,
+            (_, None) => self.dates.stamp(talker, time),
+        }
+    }
+}
+
+fn day_month_year(fields: &Fields<'_>, at: usize) -> Option<Day> {
+    let part = |at: usize| number::whole(fields.get(at)).ok().flatten().map(i64::from);
+    Day::new(part(at + 2)?, part(at + 1)?, part(at)?)
+}
+
+/// RMC and ZDA tell the date and time as a reading of its own.
+fn date_time(absent: Absent, emit: &mut Emit<'_>) {
+    match emit.observed_at() {
+        Some(stamp) => emit.good("navigation.datetime", time::rfc3339(stamp)),
+        None if absent == Absent::Report => emit.absent("navigation.datetime", Quality::NotAvailable),
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::Value;
+
+    fn readings(decoder: &mut Decoder, line: &str) -> Vec<(String, Value, Quality)> {
+        let mut out = Vec::new();
+        decoder.decode(line.as_bytes(), &mut out).unwrap();
+        out.into_iter().map(|d| (d.path.into_owned(), d.value, d.quality)).collect()
+    }
+
+    #[test]
+    fn a_depth_is_read_and_its_absence_is_a_reading() {
+        let mut decoder = Decoder::new();
+        let path = "environment.depth.belowTransducer".to_owned();
+        let good = readings(&mut decoder, "$SDDBT,7.8,f,2.4,M,1.3,F*0D");
+        assert_eq!(good, [(path.clone(), Value::Float(2.4), Quality::Good)]);
+        let blank = readings(&mut decoder, "$SDDBT,,f,,M,,F");
+        assert_eq!(blank, [(path.clone(), Value::Absent, Quality::NotAvailable)]);
+        let below_zero = readings(&mut decoder, "$SDDBT,,f,-2.4,M,,F");
+        assert_eq!(below_zero, [(path, Value::Absent, Quality::OutOfRange)]);
+    }
+}
