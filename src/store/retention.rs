@@ -67,12 +67,7 @@ pub struct PruneReport {
 }
 
 /// Decides what goes. `delivered_seq`: the last number that everybody it is meant for has acknowledged; `None`: it is meant for nobody.
-pub fn plan(
-    _files: &[DayFile],
-    _delivered_seq: Option<u64>,
-    _now: &Now,
-    _config: &RetentionConfig,
-) -> Vec<Prune> {
+pub fn plan(_files: &[DayFile], _delivered_seq: Option<u64>, _now: &Now, _config: &RetentionConfig) -> Vec<Prune> {
     unimplemented!("skeleton")
 }
 

@@ -117,6 +117,7 @@ pub fn exchange(
         rows.set_identity("history_id", &fresh.to_string())?;
         rows.audit(now.wall, "hub", "new_history", "a spoke has seen versions that this database does not have")?;
     }
+    rows.heard(owner, now.wall)?;
     let history = history_id(rows)?;
     let mut reply = empty_reply(history, request.epoch, now);
     if !request.history_id.is_empty() && request.history_id != reply.history_id {
@@ -127,7 +128,6 @@ pub fn exchange(
     let head_before = rows.head(owner)?;
     for loss in &request.losses {
         rows.write_loss(owner, loss, now.wall, true)?;
-        readings::skip_lost(rows, owner, loss)?;
         reply.losses_acked += 1;
     }
     for wire in request.changes {

@@ -186,12 +186,22 @@ impl LinkStatus {
     }
 }
 
+/// Where readings are taken from.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// The day files.
+    pub reader: TelemetryReader,
+    /// Identifies their sequence.
+    pub store_id: String,
+    /// The last number that is safely on the disk.
+    pub durable_seq: tokio::sync::watch::Receiver<u64>,
+}
+
 /// The spoke's end of the link.
 pub struct Link {
     config: ShoreLinkConfig,
     store: RecordStore,
-    telemetry: TelemetryReader,
-    durable_seq: tokio::sync::watch::Receiver<u64>,
+    telemetry: Telemetry,
     clock: Clock,
     entropy: Entropy,
     http: reqwest::Client,
@@ -224,8 +234,7 @@ impl Link {
     pub fn new(
         config: ShoreLinkConfig,
         store: RecordStore,
-        telemetry: TelemetryReader,
-        durable_seq: tokio::sync::watch::Receiver<u64>,
+        telemetry: Telemetry,
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, LinkError> {
@@ -241,7 +250,6 @@ impl Link {
             config,
             store,
             telemetry,
-            durable_seq,
             clock,
             entropy,
             http,
@@ -345,9 +353,9 @@ impl Link {
     async fn add_readings(&mut self, request: &mut Request, bytes_max: usize) -> Result<(), LinkError> {
         let cursor = self.store.read(|rows| rows.cursor(readings::PUSH_CURSOR))?;
         let telemetry = self.telemetry.clone();
-        let durable = *self.durable_seq.borrow();
+        let durable = *telemetry.durable_seq.borrow();
         let collected = tokio::task::spawn_blocking(move || {
-            readings::collect(&telemetry, &cursor, durable, bytes_max)
+            readings::collect(&telemetry.reader, &telemetry.store_id, &cursor, durable, bytes_max)
         })
         .await
         .map_err(|e| LinkError::Telemetry(e.to_string()))?
@@ -388,7 +396,7 @@ impl Link {
         status.dead += taken.dead as u64;
         let moved = next > status.readings_next;
         status.readings_next = next;
-        let readings_wait = readings.is_some() && moved && next <= *self.durable_seq.borrow();
+        let readings_wait = readings.is_some() && moved && next <= *self.telemetry.durable_seq.borrow();
         Ok(taken.has_more || taken.restarted || (had_changes && taken.acked > 0) || readings_wait)
     }
 

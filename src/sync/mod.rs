@@ -5,7 +5,7 @@
 //! vessel's log; a spoke never merges: it keeps what the hub confirmed, and its own changes on top (SYNC.md, Topology).
 
 pub mod hub;
-// pub mod link;
+pub mod link;
 pub mod plan;
 pub mod protocol;
 pub mod readings;

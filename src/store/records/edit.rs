@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::identity::{self, device_id, tick_hlc};
 use super::rows::{ChangeState, DELETED_CLOCK, Effect, Entry, FieldClock, Place, RecordRow, Rows};
-use super::{RecordError, Saved, shown};
+use super::{RecordError, Saved};
 use crate::clock::Now;
 use crate::record::{self, Change, ChangeType, Collection, Fields, MadeAt, SCHEMA_VERSION};
 
@@ -42,7 +42,7 @@ pub fn apply(rows: &Rows<'_>, owner: &str, edit: Edit, now: &Now) -> Result<Save
     rows.put_record(owner, collection, id, &row)?;
     let entry = Entry { state: ChangeState::Pending, place: Place::Spoke(None), effect: None, logged_at: now.wall };
     let version = rows.append(owner, &change, &entry)?;
-    let record = (!row.deleted).then(|| shown(id, row, true));
+    let record = (!row.deleted).then(|| row.into_record(id, true));
     Ok(Saved { change, version, record })
 }
 

@@ -4,6 +4,7 @@
 //! the log (invariant 3). [`RecordStore`] is a handle: writes go to one thread that commits them in groups, reads use a
 //! connection of their own. This room decides no conflict and knows no link; see `sync`.
 
+mod ashore;
 pub mod edit;
 mod identity;
 mod rows;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use ashore::{BlockRow, SeriesRow, VesselRow};
 pub use edit::Edit;
 pub use identity::{Identity, Start};
 pub use rows::{
@@ -162,7 +164,7 @@ impl RecordStore {
             Ok((row, rows.base(&self.owner, collection, id)?.is_some()))
         })?;
         match row {
-            Some(row) if !row.deleted => Ok(shown(id, row, pending)),
+            Some(row) if !row.deleted => Ok(row.into_record(id, pending)),
             _ => Err(RecordError::NotFound { collection, id }),
         }
     }
@@ -172,7 +174,7 @@ impl RecordStore {
         self.read(|rows| {
             let all = rows.list(&self.owner, collection, after, limit)?;
             all.into_iter()
-                .map(|(id, row)| Ok(shown(id, row, rows.base(&self.owner, collection, id)?.is_some())))
+                .map(|(id, row)| Ok(row.into_record(id, rows.base(&self.owner, collection, id)?.is_some())))
                 .collect()
         })
     }
@@ -192,17 +194,6 @@ pub struct Saved {
     pub version: u64,
     /// The record as it is shown now; `None` when it was deleted.
     pub record: Option<Record>,
-}
-
-fn shown(id: Uuid, row: RecordRow, pending: bool) -> Record {
-    Record {
-        id,
-        version: row.version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        pending,
-        fields: row.fields,
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::RecordError;
 use crate::clock::{ClockQuality, Hlc, Stamp};
-use crate::record::{Change, ChangeType, Collection, Fields, MadeAt};
+use crate::record::{Change, ChangeType, Collection, Fields, MadeAt, Record};
 
 /// Who last wrote a field, and at which version of the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,18 @@ impl RecordRow {
     /// A record that does not exist: what the hub confirmed of one that only we have made.
     pub fn absent() -> Self {
         Self { deleted: true, ..Self::default() }
+    }
+
+    /// The record as it is shown; `pending` when edits of ours wait for the hub.
+    pub fn into_record(self, id: Uuid, pending: bool) -> Record {
+        Record {
+            id,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            pending,
+            fields: self.fields,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ CREATE TABLE audit_log (
 
 -- Ashore: the readings of each vessel, in the blocks in which they came.
 CREATE TABLE vessel (
-  owner_id TEXT PRIMARY KEY, last_contact_at INTEGER, boot_id BLOB, store_id TEXT, bytes_received INTEGER NOT NULL DEFAULT 0
+  owner_id TEXT PRIMARY KEY, last_contact_at INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE reading_series (
   id INTEGER PRIMARY KEY, owner_id TEXT NOT NULL, context TEXT NOT NULL, path TEXT NOT NULL,
