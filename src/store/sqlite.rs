@@ -214,13 +214,14 @@ fn check(conn: &Connection, path: &Path, pragma: &'static str, wanted: &str) -> 
 /// The schema version of an open file, after the checks that every reader makes: ours, and not newer than `known`.
 /// 0 is a file in which nothing was made yet.
 pub fn check_schema(conn: &Connection, path: &Path, application_id: u32, known: u32) -> Result<u32, SqliteError> {
-    let number = |pragma: &str| conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
-    let id = number("application_id").map_err(SqliteError::open("read the application id of", path))?.cast_unsigned();
-    let version =
-        number("user_version").map_err(SqliteError::open("read the schema version of", path))?.cast_unsigned();
-    let tables: i64 = conn
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(SqliteError::open("read the schema of", path))?;
+    // One transaction: a writer may be making the file this instant.
+    let look = || -> rusqlite::Result<(u32, u32, i64)> {
+        let tx = conn.unchecked_transaction()?;
+        let number = |pragma: &str| tx.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+        let tables = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((number("application_id")?.cast_unsigned(), number("user_version")?.cast_unsigned(), tables))
+    };
+    let (id, version, tables) = look().map_err(SqliteError::open("read the header of", path))?;
     let untouched = id == 0 && version == 0 && tables == 0;
     if id != application_id && !untouched {
         return Err(SqliteError::Foreign { path: path.to_owned(), found: id, wanted: application_id });

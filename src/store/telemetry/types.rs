@@ -235,3 +235,14 @@ pub struct Recovery {
     /// Numbers skipped because files whose numbers are not known were set aside or are newer than the program.
     pub skipped: Option<RangeInclusive<u64>>,
 }
+
+/// What a reading costs beside its texts, about: number, two times, value, qualities, as compact JSON.
+const READING_BYTES: usize = 120;
+
+impl StoredReading {
+    /// About how many bytes it takes as JSON; for batches that are bounded by bytes.
+    pub fn bytes_estimate(&self) -> usize {
+        let text = if let Value::Text(text) = &self.value { text.len() } else { 0 };
+        READING_BYTES + self.key.path.len() + self.key.source.len() + self.key.instance.len() + text
+    }
+}
