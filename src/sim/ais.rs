@@ -181,10 +181,11 @@ impl Target {
         self.motion(bits, now).part(0, 2).part(0b1_0111, 5).part(0, 2).part(0, 20)
     }
 
-    /// Static and voyage data of class A: a cargo ship of 80 by 12 m, draught 4.3 m.
+    /// Static and voyage data of class A: a cargo ship of 80 by 12 m, draught 4.3 m. That this type is sent is what tells
+    /// the class: the type is a value too.
     fn type_5(&self) -> Bits {
         Bits::default()
-            .part(5, 6)
+            .value(5, 6)
             .part(0, 2)
             .part(i64::from(self.mmsi), 30)
             .part(0, 2)
@@ -193,11 +194,11 @@ impl Target {
             .text(self.name, 20)
             .value(70, 8)
             .value(60, 9)
-            .part(20, 9)
-            .value(6, 6)
-            .part(6, 6)
+            .value(20, 9)
+            .value(7, 6)
+            .value(5, 6)
             .part(1, 4)
-            .part(12, 4)
+            .value(12, 4)
             .part(24, 5)
             .part(18, 5)
             .part(30, 6)

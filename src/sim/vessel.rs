@@ -207,7 +207,7 @@ impl Vessel {
         let magnetic = format!("{:.1}", (self.heading - VARIATION).rem_euclid(360.0));
         let knots = self.through_water_ms() / MS_PER_KNOT;
         let hdt = Sentence::new("HE", "HDT").value(&heading).part("T");
-        let hdg = Sentence::new("HC", "HDG").value(&magnetic).value("0.0").part("E").value(VARIATION).part("E");
+        let hdg = Sentence::new("HC", "HDG").value(&magnetic).part("").part("").value(VARIATION).part("E");
         let rot = Sentence::new("HE", "ROT").value(format!("{:.1}", self.turn * 60.0)).part("A");
         let rsa = Sentence::new("AG", "RSA").value(format!("{:.1}", self.rudder)).part("A").part("").part("V");
         let vhw = Sentence::new("VW", "VHW").value(&heading).part("T").value(&magnetic).part("M");
@@ -234,7 +234,8 @@ impl Vessel {
     /// The echo sounder and the water: DPT, DBT, MTW.
     fn sounder(&self) -> Vec<Spoken> {
         let metres = self.depth_m();
-        let dpt = Sentence::new("SD", "DPT").value(format!("{metres:.2}")).value("0.5").part("100");
+        // Depth and offset together are the depth below the surface: two fields, three values.
+        let dpt = Sentence::new("SD", "DPT").value(format!("{metres:.2}")).value("0.5").part("100").holds(1);
         let dbt = Sentence::new("SD", "DBT").part(format!("{:.2}", metres / 0.3048)).part("f");
         let dbt = dbt.value(format!("{metres:.2}")).part("M").part(format!("{:.2}", metres / 1.8288)).part("F");
         let mtw = Sentence::new("YX", "MTW").value(format!("{:.2}", self.water_temperature_c.value)).part("C");
