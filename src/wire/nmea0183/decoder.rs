@@ -1,13 +1,16 @@
 //! The decoder of one bus: lines in, readings out. It remembers dates and AIS fragments, both bounded, and asks no clock.
 
+use super::ais::Ais;
 use super::emit::{Decoded, Emit};
+use super::number;
 use super::reject::Rejected;
 use super::rules;
 use super::sentence::{ChecksumRule, Fields, Sentence};
-use super::table::{BadField, SentenceSpec, Special, TimeRule};
-use super::time::{Dates, Day, TimeOfDay};
+use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
+use super::time::{self, Dates, Day, TimeOfDay};
 use super::word::{Formatter, Talker};
 use crate::clock::Stamp;
+use crate::reading::Quality;
 
 /// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
 /// perhaps 30. More are counted together, so that garbage cannot grow the list.
@@ -20,8 +23,6 @@ pub struct DecoderCounts {
     pub unsupported: Vec<(Formatter, u64)>,
     /// Those beyond [`UNSUPPORTED_FORMATTERS_MAX`].
     pub unsupported_other: u64,
-    /// Fragments of AIS messages of which another fragment never came.
-    pub ais_fragments_lost: u64,
 }
 
 impl DecoderCounts {
@@ -41,6 +42,7 @@ impl DecoderCounts {
 pub struct Decoder {
     rule: ChecksumRule,
     dates: Dates,
+    ais: Ais,
     counts: DecoderCounts,
 }
 
@@ -60,6 +62,16 @@ impl Decoder {
         &self.counts
     }
 
+    /// Fragments of AIS messages that never became whole, for the counter `ais_fragment_lost`.
+    pub const fn ais_fragments_lost(&self) -> u64 {
+        self.ais.fragments_lost()
+    }
+
+    /// AIS messages whose type is not read yet; the index is the type.
+    pub const fn ais_unread(&self) -> &[u64; 64] {
+        self.ais.unread()
+    }
+
     /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table does
     /// not have is no error: the sentence comes back without a `spec`, and is counted.
     pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
@@ -70,11 +82,18 @@ impl Decoder {
         };
         let before = out.len();
         let fields = sentence.index()?;
-        self.readings(spec, &fields, sentence.talker, out).map_err(|BadField(at)| {
-            out.truncate(before);
-            Rejected::BadField { formatter: sentence.formatter, field: spec.field_name(at).unwrap_or("extra") }
-        })?;
-        Ok(sentence)
+        let done = match spec.special {
+            Special::Ais(own) => {
+                let emit = Emit::new(out, sentence.talker, None);
+                self.ais.take(&fields, sentence.talker, own, emit)
+            }
+            _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
+        };
+        let done = done.unwrap_or_else(|BadField(at)| {
+            let field = spec.field_name(at).unwrap_or("extra");
+            Err(Rejected::BadField { formatter: sentence.formatter, field })
+        });
+        done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
     }
 
     fn readings(
@@ -84,43 +103,60 @@ impl Decoder {
         talker: Talker,
         out: &mut Vec<Decoded>,
     ) -> Result<(), BadField> {
-        let observed_at = self.observed_at(spec.time, fields, talker)?;
+        let observed_at = self.observed_at(spec.time, fields, talker);
         let mut emit = Emit::new(out, talker, observed_at);
         for rule in spec.readings {
             rules::apply(rule, fields, &mut emit)?;
         }
         match spec.special {
-            Special::Fields(special) => special(fields, &mut emit),
             Special::None | Special::Ais(_) => Ok(()),
+            Special::DateTime(absent) => {
+                date_time(absent, &mut emit);
+                Ok(())
+            }
+            Special::Fields(special) => special(fields, &mut emit),
         }
     }
 
     /// When the sentence was measured, by its own word.
-    fn observed_at(&mut self, rule: TimeRule, fields: &Fields<'_>, talker: Talker) -> Result<Option<Stamp>, BadField> {
-        let time_at = |at: usize| TimeOfDay::read(fields.get(at)).map_err(BadField::at(at));
-        match rule {
-            TimeRule::None => Ok(None),
-            TimeRule::Utc(at, valid) if valid.holds(fields) => {
-                Ok(time_at(at)?.and_then(|time| self.dates.stamp(talker, time)))
-            }
-            TimeRule::UtcAndDate(at, date, valid) if valid.holds(fields) => {
-                let day = Day::read(fields.get(date)).map_err(BadField::at(date))?;
-                Ok(match (time_at(at)?, day) {
-                    (Some(time), Some(day)) => Some(self.dates.set(talker, day, time)),
-                    (Some(time), None) => self.dates.stamp(talker, time),
-                    _ => None,
-                })
-            }
-            TimeRule::Utc(..) | TimeRule::UtcAndDate(..) => Ok(None),
-            TimeRule::UtcDayMonthYear(_) => Ok(None),
+    fn observed_at(&mut self, rule: TimeRule, fields: &Fields<'_>, talker: Talker) -> Option<Stamp> {
+        let (at, valid, day) = match rule {
+            TimeRule::None => return None,
+            TimeRule::Utc(at, valid) => (at, valid, None),
+            TimeRule::UtcAndDate(at, date, valid) => (at, valid, Day::read(fields.get(date))),
+            TimeRule::UtcDayMonthYear(at) => (at, Valid::Always, day_month_year(fields, at + 1)),
+        };
+        if !valid.holds(fields) {
+            return None;
         }
+        let time = TimeOfDay::read(fields.get(at))?;
+        match (rule, day) {
+            (_, Some(day)) => Some(self.dates.set(talker, day, time)),
+            // ZDA without a date says nothing that could be believed.
+            (TimeRule::UtcDayMonthYear(_), None) => None,
+            (_, None) => self.dates.stamp(talker, time),
+        }
+    }
+}
+
+fn day_month_year(fields: &Fields<'_>, at: usize) -> Option<Day> {
+    let part = |at: usize| number::whole(fields.get(at)).ok().flatten().map(i64::from);
+    Day::new(part(at + 2)?, part(at + 1)?, part(at)?)
+}
+
+/// RMC and ZDA tell the date and time as a reading of its own.
+fn date_time(absent: Absent, emit: &mut Emit<'_>) {
+    match emit.observed_at() {
+        Some(stamp) => emit.good("navigation.datetime", time::rfc3339(stamp)),
+        None if absent == Absent::Report => emit.absent("navigation.datetime", Quality::NotAvailable),
+        None => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{Quality, Value};
+    use crate::reading::Value;
 
     fn readings(decoder: &mut Decoder, line: &str) -> Vec<(String, Value, Quality)> {
         let mut out = Vec::new();

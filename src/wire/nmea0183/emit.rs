@@ -45,6 +45,16 @@ impl<'a> Emit<'a> {
         Self { context, ..self }
     }
 
+    /// From here on, readings measured at this time.
+    pub const fn observed(self, observed_at: Option<Stamp>) -> Self {
+        Self { observed_at, ..self }
+    }
+
+    /// When all of them were measured, if the sentence says so.
+    pub const fn observed_at(&self) -> Option<Stamp> {
+        self.observed_at
+    }
+
     /// A good value.
     pub fn good(&mut self, path: impl Into<Cow<'static, str>>, value: Value) {
         self.push(path.into(), Cow::Borrowed(""), value, Quality::Good);

@@ -48,14 +48,11 @@ pub enum Rejected {
     /// The AIS payload breaks its own rules: characters outside the armour, too short for its type.
     #[error("the AIS payload is malformed")]
     BadAisPayload,
-    /// An AIS message of a type that is not decoded.
-    #[error("AIS message type {0} is not decoded")]
-    UnsupportedAisType(u8),
 }
 
 impl Rejected {
     /// All names, for registering the counters once.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 11] = [
         "not_a_sentence",
         "too_long",
         "cut",
@@ -67,7 +64,6 @@ impl Rejected {
         "too_many_fields",
         "bad_field",
         "bad_ais_payload",
-        "unsupported_ais_type",
     ];
 
     /// Place of the reason in [`Rejected::NAMES`], for counting in an array.
@@ -84,7 +80,6 @@ impl Rejected {
             Self::TooManyFields => 8,
             Self::BadField { .. } => 9,
             Self::BadAisPayload => 10,
-            Self::UnsupportedAisType(_) => 11,
         }
     }
 

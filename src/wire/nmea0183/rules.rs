@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::emit::Emit;
 use super::number;
 use super::sentence::Fields;
-use super::table::{Absent, BadField, Number, ReadingSpec, Take, Unit, Valid};
+use super::table::{Absent, BadField, DEG_RAD, Number, ReadingSpec, Take, Unit, Valid};
 use crate::reading::{Quality, Value};
 
 /// What a field turned out to hold.
@@ -26,6 +26,7 @@ impl Valid {
             Self::Always => true,
             Self::Is(at, letter) => fields.letter(at) == Some(letter),
             Self::IsNot(at, letter) => !fields.get(at).is_empty() && fields.letter(at) != Some(letter),
+            Self::Unless(at, letter) => fields.letter(at) != Some(letter),
         }
     }
 }
@@ -50,6 +51,7 @@ impl Take {
     fn find(&self, fields: &Fields<'_>) -> Result<Found, BadField> {
         match self {
             Self::Number(numbers, lowest, highest) => first_number(numbers, *lowest, *highest, fields),
+            Self::PortAngle(at) => port_angle(fields, *at),
             Self::Position(at) => position(fields, *at),
             Self::Whole(at, highest) => Ok(match number::whole(fields.get(*at)).map_err(BadField::at(*at))? {
                 None => Found::Blank,
@@ -58,10 +60,7 @@ impl Take {
             }),
             Self::Word(at, words) => Ok(match fields.letter(*at) {
                 None if fields.get(*at).is_empty() => Found::Blank,
-                letter => words
-                    .iter()
-                    .find(|(code, _)| Some(*code) == letter)
-                    .map_or(Found::OutOfRange, |(_, word)| Found::Good(Value::text(word))),
+                letter => letter.and_then(|code| words.get(code)).map_or(Found::OutOfRange, Found::Good),
             }),
         }
     }
@@ -96,6 +95,16 @@ impl Number {
         let negative = self.negative_if.is_some_and(|(at, letter)| fields.letter(at) == Some(letter));
         Ok(Some(if negative { -size } else { size }))
     }
+}
+
+fn port_angle(fields: &Fields<'_>, at: usize) -> Result<Found, BadField> {
+    let raw = number::number(fields.get(at)).map_err(BadField::at(at))?;
+    Ok(match raw {
+        None => Found::Blank,
+        Some(deg) if (0.0..=180.0).contains(&deg) => Found::Good(Value::Float(deg * DEG_RAD)),
+        Some(deg) if (0.0..=360.0).contains(&deg) => Found::Good(Value::Float((deg - 360.0) * DEG_RAD)),
+        Some(_) => Found::OutOfRange,
+    })
 }
 
 /// Latitude, hemisphere, longitude, hemisphere from field `at` on.

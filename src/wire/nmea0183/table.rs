@@ -1,13 +1,15 @@
-//! The sentences, as a table: what each field is called, and which readings a sentence makes.
-//!
-//! To add a sentence, add a row; see the module's head. Field names and meanings follow IEC 61162-1:2016, section 8.3.
+//! The words that the table of sentences is written in: fields, rules, validity, absence. The rows stand in
+//! [`super::rows`]; [`super::rules`] carries them out. There is no logic here beyond finding a row.
 
 use std::f64::consts::PI;
+use std::sync::{Arc, OnceLock};
 
 use super::emit::Emit;
 use super::number::Malformed;
+use super::rows::TABLE;
 use super::sentence::Fields;
 use super::word::{Formatter, Talker};
+use crate::reading::Value;
 
 /// Knots in m/s: 1852 m an hour.
 pub const KNOT_M_S: f64 = 1852.0 / 3600.0;
@@ -68,6 +70,8 @@ pub enum Valid {
     Is(usize, u8),
     /// When this field is neither blank nor this letter.
     IsNot(usize, u8),
+    /// Unless this field is this letter; talkers of older editions leave the field off.
+    Unless(usize, u8),
 }
 
 /// One reading that a rule can make.
@@ -101,12 +105,14 @@ pub enum Absent {
 pub enum Take {
     /// The first of these that is not blank, in `lowest..=highest` as the sentence writes it.
     Number(&'static [Number], f64, f64),
+    /// The same, an angle of 0 to 360 degrees made negative to port, as Signal K has wind angles.
+    PortAngle(usize),
     /// Latitude, N or S, longitude, E or W, from this field on.
     Position(usize),
     /// A count.
     Whole(usize, u32),
     /// One letter or digit that stands for a word.
-    Word(usize, &'static [(u8, &'static str)]),
+    Word(usize, &'static Words),
 }
 
 /// A number and how it becomes SI: `value * scale + offset`.
@@ -140,6 +146,8 @@ pub enum Unit {
 pub enum Special {
     /// Nothing.
     None,
+    /// `navigation.datetime` out of the sentence's own time and date.
+    DateTime(Absent),
     /// A function of the fields.
     Fields(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// An AIS payload; `true` when it is the own ship's (VDO).
@@ -157,6 +165,27 @@ impl BadField {
     }
 }
 
+/// Words that letters or numbers stand for. The texts are made once, so that a reading of one costs no allocation.
+#[derive(Debug)]
+pub struct Words {
+    words: &'static [(u8, &'static str)],
+    texts: OnceLock<Vec<Arc<str>>>,
+}
+
+impl Words {
+    /// Words by their code.
+    pub const fn new(words: &'static [(u8, &'static str)]) -> Self {
+        Self { words, texts: OnceLock::new() }
+    }
+
+    /// The word of `code`.
+    pub fn get(&self, code: u8) -> Option<Value> {
+        let at = self.words.iter().position(|(known, _)| *known == code)?;
+        let texts = self.texts.get_or_init(|| self.words.iter().map(|(_, word)| Arc::from(*word)).collect());
+        Some(Value::Text(Arc::clone(&texts[at])))
+    }
+}
+
 impl SentenceSpec {
     /// The name of field `at`; groups that repeat (XDR) repeat their names.
     pub fn field_name(&self, at: usize) -> Option<&'static str> {
@@ -164,106 +193,92 @@ impl SentenceSpec {
     }
 }
 
-const fn field(name: &'static str, meaning: &'static str) -> FieldSpec {
+pub(super) const fn field(name: &'static str, meaning: &'static str) -> FieldSpec {
     FieldSpec { name, meaning }
 }
 
-const fn number(field: usize, scale: f64) -> Number {
+pub(super) const fn number(field: usize, scale: f64) -> Number {
     Number { field, scale, offset: 0.0, unit: Unit::Implied, negative_if: None }
 }
 
 impl Number {
-    const fn fixed(self, field: usize, letter: u8) -> Self {
+    pub(super) const fn fixed(self, field: usize, letter: u8) -> Self {
         Self { unit: Unit::Fixed(field, letter), ..self }
     }
-    const fn negative_if(self, field: usize, letter: u8) -> Self {
+    pub(super) const fn chosen(self, field: usize, letter: u8) -> Self {
+        Self { unit: Unit::Chosen(field, letter), ..self }
+    }
+    pub(super) const fn plus(self, offset: f64) -> Self {
+        Self { offset, ..self }
+    }
+    pub(super) const fn negative_if(self, field: usize, letter: u8) -> Self {
         Self { negative_if: Some((field, letter)), ..self }
     }
 }
 
-const fn report(path: &'static str, take: Take) -> ReadingSpec {
+pub(super) const fn report(path: &'static str, take: Take) -> ReadingSpec {
     ReadingSpec { path, instance: "", take, valid: Valid::Always, when: None, absent: Absent::Report }
 }
 
-const fn optional(path: &'static str, take: Take) -> ReadingSpec {
+pub(super) const fn optional(path: &'static str, take: Take) -> ReadingSpec {
     ReadingSpec { path, instance: "", take, valid: Valid::Always, when: None, absent: Absent::Skip }
 }
 
 impl ReadingSpec {
-    const fn valid(self, valid: Valid) -> Self {
+    pub(super) const fn valid(self, valid: Valid) -> Self {
         Self { valid, ..self }
+    }
+    pub(super) const fn when(self, field: usize, letter: u8) -> Self {
+        Self { when: Some((field, letter)), ..self }
     }
 }
 
-/// Depths beyond the deepest trench (10,935 m) are no depths.
-const DEPTH_M_MAX: f64 = 11_000.0;
-/// No ship and no wind is faster: 1,000 knots.
-const SPEED_KN_MAX: f64 = 1_000.0;
+/// Formatters of the table as numbers, in its order: found without comparing texts.
+static KEYS: [u32; TABLE.len()] = keys();
 
-const RMC: SentenceSpec = SentenceSpec {
-    formatter: "RMC",
-    meaning: "recommended minimum specific GNSS data",
-    fields: &[
-        field("utc", "time of position, hhmmss.ss"),
-        field("status", "A valid, V navigation receiver warning"),
-        field("latitude", "ddmm.mmmm"),
-        field("latitude_hemisphere", "N or S"),
-        field("longitude", "dddmm.mmmm"),
-        field("longitude_hemisphere", "E or W"),
-        field("speed_over_ground_kn", "knots"),
-        field("course_over_ground_true_deg", "degrees true"),
-        field("date", "ddmmyy"),
-        field("magnetic_variation_deg", "degrees"),
-        field("magnetic_variation_direction", "E or W"),
-        field("mode", "A autonomous, D differential, E estimated, F float RTK, M manual, N no fix, P, R, S"),
-        field("navigational_status", "S safe, C caution, U unsafe, V not valid"),
-    ],
-    time: TimeRule::UtcAndDate(0, 8, Valid::Is(1, b'A')),
-    readings: &[
-        report("navigation.position", Take::Position(2)).valid(Valid::Is(1, b'A')),
-        optional("navigation.speedOverGround", Take::Number(&[number(6, KNOT_M_S)], 0.0, SPEED_KN_MAX))
-            .valid(Valid::Is(1, b'A')),
-        optional("navigation.courseOverGroundTrue", Take::Number(&[number(7, DEG_RAD)], 0.0, 360.0))
-            .valid(Valid::Is(1, b'A')),
-        optional(
-            "navigation.magneticVariation",
-            Take::Number(&[number(9, DEG_RAD).negative_if(10, b'W')], -180.0, 180.0),
-        )
-        .valid(Valid::Is(1, b'A')),
-    ],
-    special: Special::None,
-};
+const fn keys() -> [u32; TABLE.len()] {
+    let mut keys = [0; TABLE.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = key(TABLE[at].formatter.as_bytes());
+        at += 1;
+    }
+    keys
+}
 
-const DBT: SentenceSpec = SentenceSpec {
-    formatter: "DBT",
-    meaning: "depth below transducer",
-    fields: &[
-        field("depth_ft", "feet"),
-        field("depth_ft_unit", "f"),
-        field("depth_m", "metres"),
-        field("depth_m_unit", "M"),
-        field("depth_fathoms", "fathoms"),
-        field("depth_fathoms_unit", "F"),
-    ],
-    time: TimeRule::None,
-    readings: &[report(
-        "environment.depth.belowTransducer",
-        Take::Number(
-            &[number(2, 1.0).fixed(3, b'M'), number(0, FOOT_M).fixed(1, b'f'), number(4, FATHOM_M).fixed(5, b'F')],
-            0.0,
-            DEPTH_M_MAX,
-        ),
-    )],
-    special: Special::None,
-};
+const fn key(formatter: &[u8]) -> u32 {
+    match formatter {
+        [a, b, c] => u32::from_be_bytes([0, *a, *b, *c]),
+        _ => 0,
+    }
+}
 
-/// The table.
-pub static TABLE: [SentenceSpec; 2] = [RMC, DBT];
-
-/// The row of a formatter; proprietary sentences have none yet.
+/// The row of a formatter. Proprietary sentences have none.
 pub fn find(talker: Talker, formatter: Formatter) -> Option<&'static SentenceSpec> {
     if talker.as_str().len() != 2 {
         return None;
     }
-    TABLE.iter().find(|spec| spec.formatter == formatter.as_str())
+    let wanted = key(formatter.as_str().as_bytes());
+    KEYS.iter().position(|key| *key == wanted).map(|at| &TABLE[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::nmea0183::word::Word;
+
+    #[test]
+    fn every_row_is_found_and_names_its_fields_once() {
+        let talker = Word::new(b"GP").unwrap();
+        for row in &TABLE {
+            let formatter = Word::new(row.formatter.as_bytes()).unwrap();
+            assert_eq!(find(talker, formatter).map(|r| r.formatter), Some(row.formatter));
+            let mut names: Vec<_> = row.fields.iter().map(|f| f.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), row.fields.len(), "{}: a field's name stands twice", row.formatter);
+        }
+        assert!(find(talker, Word::new(b"XXX").unwrap()).is_none());
+        assert!(find(Word::new(b"PGRM").unwrap(), Word::new(b"RMC").unwrap()).is_none());
+    }
 }

@@ -1,8 +1,8 @@
 //! Dates and times of day in sentences. There is no clock here: a time is what a talker said, or nothing.
 
-use super::number::Malformed;
 use super::word::Talker;
 use crate::clock::Stamp;
+use crate::reading::Value;
 
 /// Microseconds a second.
 const SECOND_US: i64 = 1_000_000;
@@ -22,65 +22,80 @@ pub struct TimeOfDay(i64);
 pub struct Day(i64);
 
 impl TimeOfDay {
-    /// Reads `hhmmss` with any number of decimals; `None` when blank or no time of day. A leap second, 60, counts as the
-    /// start of the next minute, as Unix time has it.
-    pub fn read(field: &[u8]) -> Result<Option<Self>, Malformed> {
+    /// Reads `hhmmss` with any number of decimals; `None` when blank or no time of day: a receiver whose clock broke may
+    /// still have a position. A leap second, 60, counts as the start of the next minute, as Unix time has it.
+    pub fn read(field: &[u8]) -> Option<Self> {
         const DECIMALS_MAX: usize = 6;
-        let text = field.trim_ascii();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let (clock, decimals) = match text {
-            [clock @ ..] if clock.len() == 6 => (clock, &[][..]),
-            [_, _, _, _, _, _, b'.', decimals @ ..] => (&text[..6], decimals),
-            _ => return Err(Malformed),
+        let (clock, decimals) = match field.trim_ascii() {
+            text @ [_, _, _, _, _, _] => (text, &[][..]),
+            text @ [_, _, _, _, _, _, b'.', decimals @ ..] => (&text[..6], decimals),
+            _ => return None,
         };
-        let (Some([hour, minute, second]), true) = (pairs(clock), decimals.iter().all(u8::is_ascii_digit)) else {
-            return Err(Malformed);
-        };
-        if hour > 23 || minute > 59 || second > 60 {
-            return Ok(None);
+        let [hour, minute, second] = pairs(clock)?;
+        if !decimals.iter().all(u8::is_ascii_digit) {
+            return None;
         }
-        let scale = |value: i64, digit: &u8| value * 10 + i64::from(digit - b'0');
-        let kept = &decimals[..decimals.len().min(DECIMALS_MAX)];
-        let unit = 10_i64.pow(u32::try_from(DECIMALS_MAX - kept.len()).unwrap_or(0));
-        let micros = kept.iter().fold(0, scale) * unit;
-        Ok(Some(Self((hour * 3_600 + minute * 60 + second) * SECOND_US + micros)))
+        let digits = decimals.iter().map(|d| i64::from(d - b'0')).chain(std::iter::repeat(0));
+        let micros = digits.take(DECIMALS_MAX).fold(0, |value, digit| value * 10 + digit);
+        Self::new(hour, minute, second).map(|Self(whole)| Self(whole + micros))
+    }
+
+    /// A whole second of a day; `None` when there is no such second.
+    pub fn new(hour: u32, minute: u32, second: u32) -> Option<Self> {
+        let possible = hour <= 23 && minute <= 59 && second <= 60;
+        possible.then(|| Self(i64::from(hour * 3_600 + minute * 60 + second) * SECOND_US))
     }
 }
 
 /// Three pairs of digits as numbers.
-fn pairs(text: &[u8]) -> Option<[i64; 3]> {
-    let &[a, b, c, d, e, f] = text else { return None };
-    let all = [a, b, c, d, e, f];
-    all.iter().all(u8::is_ascii_digit).then(|| {
-        let pair = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
-        [pair(a, b), pair(c, d), pair(e, f)]
-    })
+fn pairs(text: &[u8]) -> Option<[u32; 3]> {
+    let all: &[u8; 6] = text.try_into().ok()?;
+    let pair = |at: usize| u32::from(all[at] - b'0') * 10 + u32::from(all[at + 1] - b'0');
+    all.iter().all(u8::is_ascii_digit).then(|| [pair(0), pair(2), pair(4)])
 }
 
 impl Day {
     /// Reads `ddmmyy`; 80 to 99 are the 1980s and 1990s, for there was no GPS before. `None` when blank or no date.
-    pub fn read(field: &[u8]) -> Result<Option<Self>, Malformed> {
-        let text = field.trim_ascii();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let [day, month, year] = pairs(text).ok_or(Malformed)?;
-        Ok(Self::new(if year >= 80 { 1900 + year } else { 2000 + year }, month, day))
+    pub fn read(field: &[u8]) -> Option<Self> {
+        let [day, month, year] = pairs(field.trim_ascii())?.map(i64::from);
+        Self::new(if year >= 80 { 1900 + year } else { 2000 + year }, month, day)
     }
 
-    /// A day of the Gregorian calendar; `None` when there is no such day.
+    /// A day of the Gregorian calendar from 1900 to 2199; `None` when there is no such day.
     pub fn new(year: i64, month: i64, day: i64) -> Option<Self> {
-        let date = jiff::civil::Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()?;
-        let epoch = jiff::civil::Date::constant(1970, 1, 1);
-        date.since(epoch).ok().map(|span| Self(i64::from(span.get_days())))
+        if !(1900..2200).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_days(year, month) {
+            return None;
+        }
+        Some(Self(days_from_civil(year, month, day)))
     }
 
     /// This day at `time`.
     pub const fn at(self, time: TimeOfDay) -> Stamp {
         Stamp(self.0 * DAY_US + time.0)
     }
+}
+
+fn month_days(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01, counting years from March so that the leap day comes last.
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    // 719,468 days from 0000-03-01 to 1970-01-01.
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
+}
+
+/// A time as RFC 3339 in UTC, with milliseconds.
+pub fn rfc3339(stamp: Stamp) -> Value {
+    Value::text(&stamp.to_string())
 }
 
 /// What a talker's last date was, and what time it had then.
@@ -134,5 +149,83 @@ impl Dates {
         }
         dated.time = time;
         Some(dated.day.at(time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::nmea0183::word::Word;
+
+    fn time(text: &str) -> TimeOfDay {
+        TimeOfDay::read(text.as_bytes()).unwrap()
+    }
+
+    fn talker(name: &str) -> Talker {
+        Word::new(name.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn times_of_day_are_read_or_refused() {
+        assert_eq!(time("235959.999999"), TimeOfDay(DAY_US - 1));
+        assert_eq!(time("000000.5"), TimeOfDay(SECOND_US / 2));
+        assert_eq!(time("235960"), TimeOfDay(DAY_US), "a leap second");
+        for bad in ["", "246000", "256100", "126100", "120061", "12000", "1200000", "12000a", "120000.x", "-12000"] {
+            assert_eq!(TimeOfDay::read(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_or_refused() {
+        let day = |text: &str| Day::read(text.as_bytes()).map(|d| d.at(TimeOfDay(0)).utc_day());
+        assert_eq!(day("230394").as_deref(), Some("1994-03-23"));
+        assert_eq!(day("010180").as_deref(), Some("1980-01-01"));
+        assert_eq!(day("311279").as_deref(), Some("2079-12-31"));
+        assert_eq!(day("290224").as_deref(), Some("2024-02-29"));
+        for bad in ["", "290223", "300224", "310424", "000124", "011324", "0104-1", "0101", "01012024"] {
+            assert_eq!(day(bad), None, "{bad}");
+        }
+        assert_eq!(Day::new(1900, 2, 29), None);
+        assert_eq!(Day::new(2000, 2, 29).map(|d| d.at(TimeOfDay(0)).utc_day()).as_deref(), Some("2000-02-29"));
+    }
+
+    #[test]
+    fn every_day_of_three_centuries_follows_the_last() {
+        let mut last = None;
+        for year in 1900..2200 {
+            for (month, day) in (1..=12).flat_map(|m| (1..=31).map(move |d| (m, d))) {
+                let Some(Day(days)) = Day::new(year, month, day) else { continue };
+                assert!(last.is_none_or(|l| l + 1 == days), "{year}-{month}-{day}");
+                last = Some(days);
+            }
+        }
+        assert_eq!(last, Some(Day::new(2199, 12, 31).unwrap().0));
+    }
+
+    #[test]
+    fn a_date_holds_across_one_midnight_and_no_further() {
+        let mut dates = Dates::default();
+        let gp = talker("GP");
+        assert_eq!(dates.stamp(gp, time("120000")), None, "no date is known yet");
+        let day = Day::read(b"311226").unwrap();
+        assert_eq!(dates.set(gp, day, time("235959")).to_string(), "2026-12-31T23:59:59.000Z");
+        let after = dates.stamp(gp, time("000001")).unwrap();
+        assert_eq!(after.to_string(), "2027-01-01T00:00:01.000Z");
+        let late = dates.stamp(gp, time("235958")).unwrap();
+        assert_eq!(late.to_string(), "2026-12-31T23:59:58.000Z", "a sentence from before midnight that comes late");
+        assert!(dates.stamp(gp, time("110000")).is_some());
+        assert!(dates.stamp(gp, time("220000")).is_some());
+        assert_eq!(dates.stamp(gp, time("000001")), None, "the second midnight without a date");
+        assert_eq!(dates.stamp(talker("GN"), time("120000")), None, "another talker's date is its own");
+    }
+
+    #[test]
+    fn talkers_are_bounded() {
+        let mut dates = Dates::default();
+        for n in 0..100_u8 {
+            let name = format!("{}{}", char::from(b'A' + n / 26), char::from(b'A' + n % 26));
+            dates.set(talker(&name), Day(0), TimeOfDay(0));
+        }
+        assert_eq!(dates.known.len(), TALKERS_MAX);
     }
 }

@@ -1,0 +1,56 @@
+//! The SI unit of each path that sentences make. A test holds it against Signal K's own list where that is at hand.
+
+use super::xdr;
+
+/// The SI unit of a path: `m`, `rad`, `m/s`, `K`, `Hz`, `deg` for positions; empty when it has none.
+pub fn unit(path: &str) -> &'static str {
+    if let Some(rest) = path.strip_prefix("sensors.") {
+        return match rest.rsplit_once('.') {
+            Some(("ais", "fromBow" | "fromCenter")) => "m",
+            Some((_, quantity)) => xdr::unit_of_quantity(quantity),
+            None => "",
+        };
+    }
+    if path.starts_with("propulsion.") {
+        return if path.ends_with(".revolutions") { "Hz" } else { "" };
+    }
+    match path {
+        "navigation.position" => "deg",
+        "navigation.speedOverGround"
+        | "navigation.speedThroughWater"
+        | "environment.wind.speedApparent"
+        | "environment.wind.speedTrue"
+        | "environment.wind.speedOverGround" => "m/s",
+        "navigation.courseOverGroundTrue"
+        | "navigation.courseOverGroundMagnetic"
+        | "navigation.headingTrue"
+        | "navigation.headingMagnetic"
+        | "navigation.headingCompass"
+        | "navigation.magneticVariation"
+        | "navigation.magneticDeviation"
+        | "navigation.attitude.pitch"
+        | "navigation.attitude.roll"
+        | "navigation.attitude.yaw"
+        | "steering.rudderAngle"
+        | "environment.wind.angleApparent"
+        | "environment.wind.angleTrueWater"
+        | "environment.wind.directionTrue"
+        | "environment.wind.directionMagnetic" => "rad",
+        "navigation.rateOfTurn" => "rad/s",
+        "environment.depth.belowTransducer"
+        | "environment.depth.belowSurface"
+        | "environment.depth.belowKeel"
+        | "environment.depth.surfaceToTransducer"
+        | "environment.depth.transducerToKeel"
+        | "navigation.gnss.antennaAltitude"
+        | "navigation.gnss.geoidalSeparation"
+        | "design.length.overall"
+        | "design.beam"
+        | "design.draft.current" => "m",
+        "navigation.gnss.differentialAge" => "s",
+        "environment.water.temperature" | "environment.outside.temperature" => "K",
+        "environment.outside.pressure" => "Pa",
+        "environment.outside.relativeHumidity" => "ratio",
+        _ => "",
+    }
+}
