@@ -59,7 +59,7 @@ impl Tally {
 
     /// Makes `client` the counted one if there is none.
     fn claim(&self, client: u64) -> bool {
-        self.counted.compare_exchange(0, client, Ordering::Relaxed, Ordering::Relaxed).is_ok_and(|_| true)
+        self.counted.compare_exchange(0, client, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             || self.counted.load(Ordering::Relaxed) == client
     }
 
