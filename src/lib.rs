@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod gateway;
 pub mod reading;
 pub mod record;
+pub mod replay;
 pub mod sensors;
 pub mod shore;
 pub mod sim;
