@@ -4,6 +4,7 @@
 //! against [`schema`]; what passed is deserialised; `rules` checks what concerns two keys. It refuses unknown keys, and
 //! it never opens what a path names nor resolves a host: `hawser check` must work on a desk ashore.
 
+pub mod address;
 mod document;
 mod draft;
 mod environment;
@@ -26,6 +27,7 @@ use environment::{Side, Variable};
 use rules::Findings;
 use schema::Section;
 
+pub use address::{Address, AddressError};
 pub use document::FILE_BYTES_MAX;
 pub use environment::{DEFAULT_BROKER, DEFAULT_BROKER_URL};
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Origin};

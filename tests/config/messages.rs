@@ -172,7 +172,7 @@ fn buses() {
         ),
         (
             "[[bus]]\nname = \"nav.1\"\nprotocol = \"nmea2000\"\naddress = \"udp://nav:1\"\n",
-            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2000\": not known; accepted: nmea0183\ng.toml:4: bus[0].address = \"udp://nav:1\": not an address; accepted: tcp://host:port (connect) or udp://address:port (listen)",
+            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2000\": not known; accepted: nmea0183\ng.toml:4: bus[0].address = \"udp://nav:1\": not a numeric address to listen on; accepted: tcp://host:port (connect) or udp://address:port (listen)",
         ),
     ];
     check(&cases, refused);
