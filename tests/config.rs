@@ -241,6 +241,30 @@ fn many_errors_are_counted_not_all_printed() {
     assert!(errors.to_string().ends_with("\nand 400 more"));
 }
 
+/// `hawser demo` starts a broker from the sample with a port of its own: the line to replace must be there, once.
+#[test]
+fn the_sample_of_the_broker_starts_a_broker_on_loopback_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sample = sample_text("mosquitto.conf");
+    let listeners: Vec<&str> = sample.lines().filter(|line| line.starts_with("listener")).collect();
+    assert_eq!(listeners, ["listener 1883 127.0.0.1"]);
+    let file = dir.path().join("mosquitto.conf");
+    std::fs::write(&file, sample.replace(listeners[0], &format!("listener {port} 127.0.0.1"))).unwrap();
+    let broker = ["/usr/sbin/mosquitto", "mosquitto"].into_iter().find_map(|program| {
+        std::process::Command::new(program).arg("-c").arg(&file).stderr(std::process::Stdio::piped()).spawn().ok()
+    });
+    let mut broker = broker.expect("mosquitto is installed, as for every test of the broker");
+    let mut answered = false;
+    while !answered && broker.try_wait().unwrap().is_none() {
+        answered = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let _ = broker.kill();
+    let said = broker.wait_with_output().unwrap().stderr;
+    assert!(answered, "the broker stopped: {}", String::from_utf8_lossy(&said));
+}
+
 /// One edit of a text: at a ten-thousandth of it, some characters are replaced by others.
 fn mutation() -> impl Strategy<Value = (usize, usize, String)> {
     let paste = prop_oneof![

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::address::{Address, AddressError};
 use super::url::{Url, without_login};
 
 /// A value as the file, the environment or a flag gave it.
@@ -210,16 +211,14 @@ fn check_listen(raw: &Raw) -> Result<(), Refusal> {
 
 fn check_address(raw: &Raw) -> Result<(), Refusal> {
     let accepted = "tcp://host:port (connect) or udp://address:port (listen)";
-    let refused = || Refusal::new("not an address", accepted);
-    let text = raw.text(accepted)?;
-    let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
-    let (host, port) = rest.rsplit_once(':').ok_or_else(refused)?;
-    let good = match scheme {
-        "tcp" => !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0),
-        "udp" => rest.parse::<SocketAddr>().is_ok(),
-        _ => false,
+    let problem = match raw.text(accepted)?.parse::<Address>() {
+        Ok(_) => return Ok(()),
+        Err(AddressError::Scheme { .. }) => "not an address",
+        Err(AddressError::Port { .. }) => "no port from 1 to 65535 at its end",
+        Err(AddressError::Host { .. }) => "names no host; IPv6 stands in brackets",
+        Err(AddressError::Listen { .. }) => "not a numeric address to listen on",
     };
-    if good { Ok(()) } else { Err(refused()) }
+    Err(Refusal::new(problem, accepted))
 }
 
 fn check_url(text: &str, schemes: &[&str], accepted: &str) -> Result<Url, Refusal> {
@@ -292,7 +291,7 @@ mod tests {
         }
         for bad in ["", "tpc://10.0.0.5:10110", "tcp://:10110", "tcp://a", "tcp://a:0", "udp://nav:1", "udp://1.2.3.4"]
         {
-            assert_eq!(problem(Kind::Address, bad), "not an address", "{bad}");
+            assert_ne!(problem(Kind::Address, bad), "", "{bad}");
         }
     }
 

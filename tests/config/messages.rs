@@ -137,13 +137,20 @@ fn keys_and_tables() {
     check(&cases, refused);
 }
 
+/// The words after the place are the parser's own. A line that may hold a secret is not shown.
 #[test]
 fn syntax() {
     let cases = [
-        ("[http]\nlisten = \n", "?"),
-        ("[http\nlisten = 1\n\n[data]\ndir = \"x\n", "?"),
-        ("[http]\nlisten = \"a\"\nlisten = \"b\"\n", "?"),
-        ("[shore]\ntoken = hunter2\n", "?"),
+        (
+            "[http]\nlisten = \n",
+            "g.toml:2: string values must be quoted, expected literal string\n  2 | listen = \n    |          ^",
+        ),
+        (
+            "[http\nlisten = 1\n\n[data]\ndir = \"x\n",
+            "g.toml:1: unclosed table, expected `]`\n  1 | [http\n    |      ^\ng.toml:5: invalid basic string, expected `\"`\n  5 | dir = \"x\n    |         ^",
+        ),
+        ("[http]\nlisten = \"a\"\nlisten = \"b\"\n", "g.toml:3: duplicate key\n  3 | listen = \"b\"\n    | ^"),
+        ("[shore]\ntoken = hunter2\n", "g.toml:2: string values must be quoted, expected literal string"),
     ];
     check(&cases, refused);
 }
@@ -165,7 +172,7 @@ fn buses() {
         ),
         (
             "[[bus]]\nname = \"nav.1\"\nprotocol = \"nmea2000\"\naddress = \"udp://nav:1\"\n",
-            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2000\": not known; accepted: nmea0183\ng.toml:4: bus[0].address = \"udp://nav:1\": not an address; accepted: tcp://host:port (connect) or udp://address:port (listen)",
+            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2000\": not known; accepted: nmea0183\ng.toml:4: bus[0].address = \"udp://nav:1\": not a numeric address to listen on; accepted: tcp://host:port (connect) or udp://address:port (listen)",
         ),
     ];
     check(&cases, refused);
@@ -289,7 +296,7 @@ fn flags() {
             "flag {key}: {key}: unknown key, or a table that is not there; accepted: a key that `hawser check` shows, such as http.listen"
         )
     };
-    for key in ["", "http", "http.port", "http[0].listen", "bus.name", "bus[1].name", "bus[x].name", "bus[0.name"] {
+    for key in ["http", "http.port", "http[0].listen", "bus.name", "bus[1].name", "bus[x].name", "bus[0.name"] {
         assert_eq!(refused(key, "x"), unknown(key));
     }
     assert_eq!(
