@@ -1,1 +1,353 @@
-//! The demo: a simulated vessel, a gateway and a shore, one command.
+//! `hawser demo`: the embedded default. A simulated vessel, a broker, a gateway and a shore, each a real part, talking over
+//! real sockets; all state under one directory. At its end it counts: what the vessel told, what is stored, what is ashore.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, BusConfig, GatewayConfig, Protocol, ShoreConfig, ShoreVesselConfig};
+use crate::entropy::Entropy;
+use crate::gateway::{self, GatewayError, RunningGateway, TELEMETRY_DIR};
+use crate::record::{ChangeType, Collection};
+use crate::shore::{self, RunningShore, ShoreError, hex};
+use crate::sim::{self, Output, SimError, SimHandle, SimOptions};
+use crate::store::records::{Edit, FILE_NAME, RecordError};
+use crate::store::sqlite::{self, Kind};
+use crate::store::telemetry::TelemetryReader;
+
+/// The vessel of the demo.
+const VESSEL_ID: &str = "aurora";
+const VESSEL_NAME: &str = "MV Aurora (simulated)";
+
+/// The broker's configuration, as it is shipped; the line that says where it listens is replaced.
+const MOSQUITTO_CONF: &str = include_str!("../configs/mosquitto.conf");
+const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
+
+/// How long the broker gets to end before it is killed.
+const BROKER_STOP_MAX: Duration = Duration::from_secs(5);
+
+/// Seconds between cycles to the shore: a demo is watched, a satellite is not paid.
+const SYNC_INTERVAL_S: u64 = 1;
+
+/// What a demo is made of.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Where all state is.
+    pub dir: PathBuf,
+    /// The page on board.
+    pub listen: SocketAddr,
+    /// The shore's page.
+    pub shore_listen: SocketAddr,
+    /// The same seed gives the same voyage.
+    pub seed: u64,
+    /// The simulator claims this many readings more than it tells: proves that a loss is seen.
+    pub lose: u64,
+}
+
+/// What came of it: the last line of standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Readings that the simulator told, by its own count.
+    pub readings_taken: u64,
+    /// Readings in the gateway's database, by SQL.
+    pub readings_stored: u64,
+    /// Readings in the shore's database, by SQL.
+    pub readings_ashore: u64,
+    /// Records in the shore's database, by SQL.
+    pub records_ashore: u64,
+    /// Conflicts in the shore's database, by SQL.
+    pub conflicts: u64,
+    /// Readings that the gateway refused, and counted.
+    pub rejected: u64,
+    /// Readings that should be somewhere and are not.
+    pub lost: u64,
+}
+
+impl Tally {
+    /// `lost`: what was taken and is neither stored nor refused, and what is stored and not ashore.
+    #[must_use]
+    pub const fn with_lost(mut self) -> Self {
+        let not_stored = self.readings_taken.saturating_sub(self.readings_stored + self.rejected);
+        self.lost = not_stored + self.readings_stored.saturating_sub(self.readings_ashore);
+        self
+    }
+}
+
+/// Why a demo cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Its directory cannot be used.
+    #[error("{}: {source}; `--dir DIRECTORY` moves the demo's state", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A port is taken.
+    #[error("port {} of {} is in use; `{flag} ADDRESS:PORT` moves it", .address.port(), .address.ip())]
+    PortInUse {
+        /// Which.
+        address: SocketAddr,
+        /// The option that moves it.
+        flag: &'static str,
+    },
+    /// The broker cannot be started.
+    #[error("mosquitto cannot be started: {0}; install the package mosquitto")]
+    Broker(std::io::Error),
+    /// The simulator cannot.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// The gateway cannot.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The shore cannot.
+    #[error(transparent)]
+    Shore(#[from] ShoreError),
+    /// A database cannot be counted.
+    #[error("the databases cannot be counted: {0}")]
+    Count(String),
+}
+
+/// A demo that runs.
+struct Demo {
+    broker: Broker,
+    shore: RunningShore,
+    shore_stop: CancellationToken,
+    gateway: RunningGateway,
+    sim: SimHandle,
+}
+
+/// Runs until `stop`, then shuts everything down in order and counts. `started` is told where to look.
+pub async fn run(
+    options: &DemoOptions,
+    clock: Clock,
+    entropy: Entropy,
+    stop: CancellationToken,
+    started: impl FnOnce(&str),
+) -> Result<Tally, DemoError> {
+    let demo = Demo::start(options, &clock, &entropy).await?;
+    started(&demo.where_to_look());
+    stop.cancelled().await;
+    demo.stop(options).await
+}
+
+impl Demo {
+    async fn start(options: &DemoOptions, clock: &Clock, entropy: &Entropy) -> Result<Self, DemoError> {
+        check_port(options.listen, "--listen")?;
+        check_port(options.shore_listen, "--shore-listen")?;
+        let dir = &options.dir;
+        // Counts are of this run only, so the last one's state goes.
+        match std::fs::remove_dir_all(dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(data_error(dir)(e)),
+            _ => std::fs::create_dir_all(dir).map_err(data_error(dir))?,
+        }
+        let broker = Broker::start(dir)?;
+        let sim = sim::serve(SimOptions::vessel(options.seed, output()), clock.clone()).await?;
+        let vessel_token = entropy.token();
+        let shore_stop = CancellationToken::new();
+        let shore_config = shore_config(options, &vessel_token);
+        let shore = shore::start(&shore_config, clock.clone(), entropy.clone(), shore_stop.clone()).await?;
+        let bus = sim.addresses().first().copied().unwrap_or(options.listen);
+        let config = gateway_config(options, bus, broker.port, &format!("http://{}", shore.address), vessel_token);
+        let gateway = gateway::start(&config, clock.clone(), entropy.clone()).await?;
+        first_work_order(&gateway).await.map_err(GatewayError::from)?;
+        Ok(Self { broker, shore, shore_stop, gateway, sim })
+    }
+
+    fn where_to_look(&self) -> String {
+        format!(
+            "The page on board:    http://{}\nThe shore's page:     http://{}\nThe broker on board:  mqtt://127.0.0.1:{}\n\
+             To write on board:    Authorization: Bearer {}\nCtrl-C stops everything in order.",
+            self.gateway.address,
+            self.shore.address,
+            self.broker.port,
+            self.gateway.token.0.reveal()
+        )
+    }
+
+    /// The vessel falls silent first; then the gateway drains ashore; then the shore and the broker go.
+    async fn stop(self, options: &DemoOptions) -> Result<Tally, DemoError> {
+        let taken = self.sim.stop().await + options.lose;
+        let report = self.gateway.stop(true).await;
+        self.shore_stop.cancel();
+        self.shore.stopped().await;
+        self.broker.stop();
+        let mut tally = count(&options.dir)?;
+        tally.readings_taken = taken;
+        tally.rejected = report.readings_rejected;
+        Ok(tally.with_lost())
+    }
+}
+
+const fn output() -> Output {
+    Output::TcpListen(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0))
+}
+
+fn data_error(path: &Path) -> impl FnOnce(std::io::Error) -> DemoError + use<> {
+    let path = path.to_owned();
+    move |source| DemoError::Data { path, source }
+}
+
+/// Named before anything is started, so that nothing must be taken down again.
+fn check_port(address: SocketAddr, flag: &'static str) -> Result<(), DemoError> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(DemoError::PortInUse { address, flag }),
+    }
+}
+
+fn gateway_dir(dir: &Path) -> PathBuf {
+    dir.join("gateway")
+}
+
+fn shore_dir(dir: &Path) -> PathBuf {
+    dir.join("shore")
+}
+
+fn gateway_config(
+    options: &DemoOptions,
+    bus: SocketAddr,
+    broker_port: u16,
+    shore_url: &str,
+    token: String,
+) -> GatewayConfig {
+    let mut config = GatewayConfig::default();
+    VESSEL_ID.clone_into(&mut config.vessel.id);
+    VESSEL_NAME.clone_into(&mut config.vessel.name);
+    config.data.dir = gateway_dir(&options.dir);
+    config.http.listen = options.listen;
+    config.bus.push(BusConfig {
+        name: "bridge".to_owned(),
+        protocol: Protocol::Nmea0183,
+        address: format!("tcp://{bus}"),
+        enabled: true,
+    });
+    config.broker.push(BrokerConfig::new("board", &format!("mqtt://127.0.0.1:{broker_port}")));
+    shore_url.clone_into(&mut config.shore.url);
+    config.shore.token = token;
+    config.shore.interval_s = SYNC_INTERVAL_S;
+    config
+}
+
+fn shore_config(options: &DemoOptions, vessel_token: &str) -> ShoreConfig {
+    let mut config = ShoreConfig::default();
+    config.data.dir = shore_dir(&options.dir);
+    config.http.listen = options.shore_listen;
+    config.vessel.push(ShoreVesselConfig {
+        id: VESSEL_ID.to_owned(),
+        name: VESSEL_NAME.to_owned(),
+        token_sha256: hex(&Sha256::digest(vessel_token.as_bytes())),
+    });
+    config
+}
+
+/// Something for the shore to see beside readings.
+async fn first_work_order(gateway: &RunningGateway) -> Result<(), RecordError> {
+    let fields = serde_json::json!({"title": "Check the bilge pump", "status": "open", "priority": "normal"});
+    let edit = Edit {
+        collection: Collection::WorkOrders,
+        entity_id: uuid::Uuid::from_u128(1),
+        kind: ChangeType::Created,
+        fields: fields.as_object().cloned().unwrap_or_default(),
+        actor: "demo".to_owned(),
+        base_version: None,
+    };
+    gateway.store().edit(edit).await.map(|_| ())
+}
+
+/// Counts both databases with SQL, as anybody could with a SQLite shell.
+fn count(dir: &Path) -> Result<Tally, DemoError> {
+    let failed = |e: &dyn std::fmt::Display| DemoError::Count(e.to_string());
+    let telemetry = TelemetryReader::new(&gateway_dir(dir).join(TELEMETRY_DIR));
+    let stored = telemetry.stats().map_err(|e| failed(&e))?.readings;
+    let ashore = sqlite::open(&shore_dir(dir).join(FILE_NAME), Kind::ReadOnly).map_err(|e| failed(&e))?;
+    let number = |sql: &str| ashore.query_row(sql, [], |row| row.get::<_, u64>(0)).map_err(|e| failed(&e));
+    Ok(Tally {
+        readings_stored: stored,
+        readings_ashore: number("SELECT coalesce(sum(count), 0) FROM reading_block")?,
+        records_ashore: number("SELECT count(*) FROM record WHERE deleted = 0")?,
+        conflicts: number("SELECT count(*) FROM sync_conflicts")?,
+        ..Tally::default()
+    })
+}
+
+/// A mosquitto of the demo's own.
+struct Broker {
+    child: Child,
+    port: u16,
+}
+
+impl Broker {
+    fn start(dir: &Path) -> Result<Self, DemoError> {
+        let port = free_port().map_err(DemoError::Broker)?;
+        let path = dir.join("mosquitto.conf");
+        let text = MOSQUITTO_CONF.replace(MOSQUITTO_LISTENER, &format!("listener {port} 127.0.0.1"));
+        std::fs::write(&path, text).map_err(data_error(&path))?;
+        let log = dir.join("mosquitto.log");
+        let log_file = std::fs::File::create(&log).map_err(data_error(&log))?;
+        let child = Command::new(broker_program())
+            .arg("-c")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            .spawn()
+            .map_err(DemoError::Broker)?;
+        Ok(Self { child, port })
+    }
+
+    /// Asks it to end, waits, and only then kills.
+    fn stop(mut self) {
+        let pid = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+        let mut waited = Duration::ZERO;
+        let step = Duration::from_millis(20);
+        while waited < BROKER_STOP_MAX && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(step);
+            waited += step;
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Debian puts mosquitto where only root's PATH reaches.
+fn broker_program() -> PathBuf {
+    let usual = Path::new("/usr/sbin/mosquitto");
+    if usual.exists() { usual.to_owned() } else { PathBuf::from("mosquitto") }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_counts_what_is_nowhere_and_what_is_not_ashore() {
+        let tally =
+            Tally { readings_taken: 10, readings_stored: 7, readings_ashore: 5, rejected: 2, ..Tally::default() };
+        assert_eq!(tally.with_lost().lost, 3);
+        let whole = Tally { readings_taken: 7, readings_stored: 7, readings_ashore: 7, ..Tally::default() };
+        assert_eq!(whole.with_lost().lost, 0);
+    }
+
+    #[test]
+    fn the_shipped_broker_configuration_has_the_line_that_the_demo_replaces() {
+        assert_eq!(MOSQUITTO_CONF.matches(MOSQUITTO_LISTENER).count(), 1);
+    }
+}

@@ -138,7 +138,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let vessel_id = root.vessel_id()?;
     let (store, token) = root.open_records(&vessel_id)?;
     let bus = Bus::default();
-    let (writer, telemetry) = root.open_telemetry(&bus, &store)?;
+    let (writer, telemetry) = root.open_telemetry(&bus)?;
     let listener = root.listen().await?;
     let address = listener.local_addr().map_err(|source| root.listen_error(source))?;
 
@@ -218,7 +218,7 @@ impl Root<'_> {
         Ok((store, ApiToken::load_or_create(dir, &self.entropy)?))
     }
 
-    fn open_telemetry(&mut self, bus: &Bus, store: &RecordStore) -> Result<(WriterHandle, Telemetry), GatewayError> {
+    fn open_telemetry(&mut self, bus: &Bus) -> Result<(WriterHandle, Telemetry), GatewayError> {
         let dir = self.config.data.dir.join(TELEMETRY_DIR);
         std::fs::create_dir_all(&dir).map_err(Self::data_error(&dir))?;
         let (writer, recovery) = TelemetryWriter::open(&dir, &self.clock.now(), &self.entropy)?;
@@ -232,7 +232,6 @@ impl Root<'_> {
         let metrics = StoreMetrics::default();
         metrics.register(&mut self.registry);
         let store_id = writer.store_id().to_string();
-        let _ = store;
         let handle = WriterThread::spawn(writer, bus.clone(), &self.config.store, self.clock.clone(), metrics)?;
         let reader = TelemetryReader::new(&dir);
         let durable_seq = handle.durable_seq();
@@ -299,7 +298,8 @@ impl Root<'_> {
         if config.url.is_empty() {
             return Ok((None, None));
         }
-        let link = Link::new(config.clone(), store.clone(), telemetry.clone(), self.clock.clone(), self.entropy.clone())?;
+        let link =
+            Link::new(config.clone(), store.clone(), telemetry.clone(), self.clock.clone(), self.entropy.clone())?;
         let handle = link.handle();
         Ok((Some(tokio::spawn(link.run(stop.clone()))), Some(handle)))
     }
@@ -405,6 +405,11 @@ impl RunningGateway {
         GatewayReport { writer: report, rejected: lines, readings_rejected, drained }
     }
 
+    /// The records.
+    pub fn store(&self) -> &RecordStore {
+        &self.backend.store
+    }
+
     /// Why the gateway should be restarted; empty while it lives.
     pub fn faults(&self) -> Vec<String> {
         use crate::api::backend::Backend as _;
@@ -422,7 +427,10 @@ async fn drain_link(link: Option<tokio::task::JoinHandle<Link>>) -> bool {
             false
         }
         Err(_) => {
-            tracing::warn!(seconds = DRAIN_TIME_MAX.as_secs(), "not everything went ashore in time; the rest goes after the next start");
+            tracing::warn!(
+                seconds = DRAIN_TIME_MAX.as_secs(),
+                "not everything went ashore in time; the rest goes after the next start"
+            );
             false
         }
     }

@@ -224,7 +224,9 @@ async fn hostile_requests_are_refused_and_harm_nobody() {
 #[tokio::test]
 async fn another_machines_name_is_refused_on_loopback() {
     let ship = Ship::launch().await;
-    for (host, allowed) in [("evil.example", false), ("localhost:1", true), ("127.0.0.1.nip.io", false), ("[::1]", true)] {
+    for (host, allowed) in
+        [("evil.example", false), ("localhost:1", true), ("127.0.0.1.nip.io", false), ("[::1]", true)]
+    {
         let response = ship.client.get(ship.url("/api/status")).header(HOST, host).send().await.unwrap();
         if allowed {
             assert_eq!(response.status(), StatusCode::OK, "{host}");

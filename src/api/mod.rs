@@ -12,6 +12,7 @@ pub mod guard;
 pub mod live;
 pub mod metrics;
 pub mod pages;
+pub mod records;
 pub mod routes;
 pub mod serve;
 pub mod status;

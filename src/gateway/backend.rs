@@ -234,7 +234,8 @@ impl GatewayBackend {
         }
         match records {
             Ok(records) if records.dead_letters > 0 => {
-                alarms.push(format!("{} changes were refused by the shore and hold their records", records.dead_letters));
+                alarms
+                    .push(format!("{} changes were refused by the shore and hold their records", records.dead_letters));
             }
             Err(error) => alarms.push(error.to_string()),
             Ok(_) => {}

@@ -59,7 +59,9 @@ pub fn prune(backend: &GatewayBackend) -> Result<PruneReport, PruneError> {
             count: range.end() - range.start() + 1,
             reason: format!("pruned by {}", prune.reason.name()),
         };
-        backend.alarms.raise(&format!("{} readings were pruned before the shore had them: the quota is full", loss.count));
+        backend
+            .alarms
+            .raise(&format!("{} readings were pruned before the shore had them: the quota is full", loss.count));
         let owner = backend.store.owner().to_owned();
         let write = backend.store.write(move |rows| rows.write_loss(&owner, &loss, now.wall, false));
         backend.runtime.block_on(write)?;

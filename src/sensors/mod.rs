@@ -30,7 +30,7 @@ use crate::reading::SeriesRegistry;
 use backoff::Backoff;
 
 pub use metrics::SensorMetrics;
-pub use stats::{BusSnapshot, BusState, BusStats};
+pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_LIMIT};
 
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

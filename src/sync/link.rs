@@ -264,15 +264,15 @@ impl Link {
         LinkHandle { status: Arc::clone(&self.status), manual: Arc::clone(&self.manual) }
     }
 
-    /// Runs until cancelled.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    /// Runs until cancelled; gives itself back for a last drain.
+    pub async fn run(mut self, cancel: CancellationToken) -> Self {
         let mut pace = Pace::new(self.config.interval_s * 1_000);
         let mut head = self.store.head();
         let mut news = true;
         loop {
             let wait = Duration::from_millis(pace.wait_ms(self.clock.now().mono_ms, news));
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return self,
                 () = self.manual.notified() => {}
                 changed = head.changed(), if !news => {
                     news = changed.is_ok();
@@ -284,7 +284,7 @@ impl Link {
             news = false;
             pace.started(self.clock.now().mono_ms);
             tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return self,
                 outcome = self.cycle() => self.settle(&mut pace, outcome),
             }
         }

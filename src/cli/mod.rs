@@ -1,0 +1,306 @@
+//! The command line: what can be asked, and how a failure is told. Nothing here does the work.
+
+pub mod logging;
+pub mod remote;
+pub mod serve;
+pub mod tools;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hawser::config::ConfigErrors;
+
+/// Exit code of a configuration that is refused.
+const EXIT_CONFIG: u8 = 2;
+
+/// The firmware of a vessel's edge gateway.
+#[derive(Debug, Parser)]
+#[command(name = "hawser", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Say more; twice: say everything. HAWSER_LOG takes a tracing filter.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the daemon on board: sensors in, database, pages, brokers, shore.
+    Gateway(ServeArgs),
+    /// Run the server ashore.
+    Shore(ServeArgs),
+    /// Run a simulated vessel, a gateway and a shore, here and now.
+    Demo(DemoArgs),
+    /// Speak like a vessel's instruments.
+    Sim(SimArgs),
+    /// Play a captured log at its own pace, or faster.
+    Replay(ReplayArgs),
+    /// Decode a capture with the gateway's own decoders, JSON lines out.
+    Decode(DecodeArgs),
+    /// Check a configuration and show where each value comes from.
+    Check(CheckArgs),
+    /// Draw a token for a vessel and print its hash for the shore's configuration.
+    Token,
+    /// Ask a running gateway how it is.
+    Status(RemoteArgs),
+    /// Ask a running gateway, or a data directory, for readings of the past.
+    Query(QueryArgs),
+    /// Tell a running gateway to prune now, or show what would go.
+    Prune(PruneArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `hawser gateway`, `hawser shore`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration; without it defaults and environment count.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the pages and the API listen (http.listen).
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The data directory (data.dir).
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data_dir: Option<String>,
+}
+
+/// `hawser demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop by itself after this long, as in 30s, 5m, 2h.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub duration: Option<std::time::Duration>,
+    /// The page on board.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The shore's page.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    pub shore_listen: SocketAddr,
+    /// Where all state is; emptied at the start.
+    #[arg(long, value_name = "DIRECTORY", default_value = "target/demo")]
+    pub dir: PathBuf,
+    /// The same seed gives the same voyage.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Have the simulator claim so many readings that it never told: each must show as lost.
+    #[arg(long, default_value_t = 0, hide = true)]
+    pub lose: u64,
+}
+
+/// `hawser sim`.
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// Serve on this TCP address, or `udp://` send to it. Several: devices are dealt out over them.
+    #[arg(long, value_name = "tcp://ADDRESS:PORT|udp://ADDRESS:PORT", default_value = "tcp://127.0.0.1:10110")]
+    pub output: Vec<String>,
+    /// The same seed gives the same voyage.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// So many devices for load in place of the vessel.
+    #[arg(long, default_value_t = 0)]
+    pub devices: u32,
+    /// Readings a second of each device.
+    #[arg(long, default_value_t = 1.0)]
+    pub rate_hz: f64,
+}
+
+/// `hawser replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The log.
+    pub file: PathBuf,
+    /// Where to: `tcp://host:port` or `udp://host:port`.
+    #[arg(long, value_name = "TARGET")]
+    pub into: String,
+    /// Wait on the TCP address for a client: a gateway connects to its instruments.
+    #[arg(long)]
+    pub listen: bool,
+    /// How many times the log's own pace, or `max`.
+    #[arg(long, default_value = "1")]
+    pub speed: hawser::replay::Speed,
+}
+
+/// `hawser decode`.
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// What the capture holds.
+    #[arg(long, value_enum)]
+    pub format: Format,
+    /// Print sentences with their named fields, not readings.
+    #[arg(long)]
+    pub raw: bool,
+    /// Refuse sentences without a checksum.
+    #[arg(long)]
+    pub strict: bool,
+    /// The capture; `-` is standard input.
+    pub file: PathBuf,
+}
+
+/// Formats of captures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// NMEA 0183 (IEC 61162-1) sentences, AIS among them.
+    Nmea0183,
+}
+
+/// `hawser check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration.
+    pub config: PathBuf,
+    /// It is the shore's; else it is told by its sections.
+    #[arg(long)]
+    pub shore: bool,
+}
+
+/// Verbs that speak to a running gateway.
+#[derive(Debug, Args)]
+pub struct RemoteArgs {
+    /// The gateway.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `hawser query`.
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// Signal K path, as navigation.speedOverGround; a `*` at the end takes all below.
+    #[arg(long, default_value = "*")]
+    pub path: String,
+    /// Exact source, as bridge.GP.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Not observed before, as 2026-11-21T06:41:00Z.
+    #[arg(long, value_parser = hawser::clock::Stamp::parse)]
+    pub from: Option<hawser::clock::Stamp>,
+    /// Observed before.
+    #[arg(long, value_parser = hawser::clock::Stamp::parse)]
+    pub to: Option<hawser::clock::Stamp>,
+    /// At most so many readings.
+    #[arg(long, default_value_t = 1_000)]
+    pub limit: usize,
+    /// The gateway's data directory; a running gateway does not mind.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hawser")]
+    pub data_dir: PathBuf,
+}
+
+/// `hawser prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// The gateway.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The gateway's data directory: its API token is there.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hawser")]
+    pub data_dir: PathBuf,
+    /// The API token, where the data directory is out of reach.
+    #[arg(long, env = "HAWSER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let refused = || format!("`{text}` is not a time like 30s, 5m or 2h");
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    let seconds = match unit {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(refused()),
+    };
+    Ok(std::time::Duration::from_secs(number.saturating_mul(seconds)))
+}
+
+/// Why a verb failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is refused.
+    Config(ConfigErrors),
+    /// Anything else, with its chain of causes.
+    Other(Box<dyn std::error::Error>),
+}
+
+impl Failure {
+    /// Tells it once, on standard error, with its chain.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Self::Config(errors) => {
+                eprintln!("{errors}");
+                ExitCode::from(EXIT_CONFIG)
+            }
+            Self::Other(error) => {
+                eprint!("hawser: {error}");
+                let mut cause = error.source();
+                while let Some(next) = cause {
+                    eprint!(": {next}");
+                    cause = next.source();
+                }
+                eprintln!();
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+impl<E: std::error::Error + 'static> From<E> for Failure
+where
+    E: NotConfig,
+{
+    fn from(error: E) -> Self {
+        Self::Other(Box::new(error))
+    }
+}
+
+/// Everything that is no [`ConfigErrors`].
+pub trait NotConfig {}
+impl NotConfig for std::io::Error {}
+impl NotConfig for hawser::gateway::GatewayError {}
+impl NotConfig for hawser::shore::ShoreError {}
+impl NotConfig for hawser::demo::DemoError {}
+impl NotConfig for hawser::sim::SimError {}
+impl NotConfig for hawser::replay::ReplayError {}
+impl NotConfig for hawser::decode::DecodeError {}
+impl NotConfig for hawser::store::telemetry::TelemetryError {}
+impl NotConfig for tools::OutputError {}
+impl NotConfig for remote::RemoteError {}
+impl NotConfig for serde_json::Error {}
+
+/// What a verb comes to.
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// `hawser completions`.
+pub fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut command = <Cli as clap::CommandFactory>::command();
+    clap_complete::generate(shell, &mut command, "hawser", &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+        assert_eq!(duration("5m"), Ok(std::time::Duration::from_secs(300)));
+        assert!(duration("5 parsecs").is_err());
+    }
+}

@@ -1,0 +1,189 @@
+//! Verbs about a gateway: its state and pruning over its API, its past from its data directory.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use hawser::api::auth::TOKEN_FILE;
+use hawser::api::status::Status;
+use hawser::clock::Stamp;
+use hawser::gateway::TELEMETRY_DIR;
+use hawser::store::telemetry::{Query, StoredReading, TelemetryReader};
+
+use super::serve::block_on;
+use super::{Outcome, PruneArgs, QueryArgs, RemoteArgs};
+
+/// Why a gateway could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// No answer.
+    #[error("{url}: no answer ({cause}); is the gateway running there? `--url` names another")]
+    Unreachable {
+        /// Whom.
+        url: String,
+        /// Why not.
+        cause: String,
+    },
+    /// It said no.
+    #[error("{url}: {body}")]
+    Refused {
+        /// Whom.
+        url: String,
+        /// What it said.
+        body: String,
+    },
+    /// No token is at hand.
+    #[error("no API token: {path} cannot be read ({cause}); `--data-dir` or HAWSER_TOKEN gives it")]
+    NoToken {
+        /// Where it was looked for.
+        path: String,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// There is no store.
+    #[error("{path}: no telemetry here; `--data-dir` names the gateway's data directory")]
+    NoStore {
+        /// Where.
+        path: String,
+    },
+}
+
+async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<String, RemoteError> {
+    let unreachable = |error: reqwest::Error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        RemoteError::Unreachable { url: url.to_owned(), cause }
+    };
+    let response = request.send().await.map_err(unreachable)?;
+    let good = response.status().is_success();
+    let body = response.text().await.map_err(unreachable)?;
+    if good { Ok(body) } else { Err(RemoteError::Refused { url: url.to_owned(), body }) }
+}
+
+/// `hawser status`.
+pub fn status(args: &RemoteArgs) -> Outcome {
+    block_on(async {
+        let body = ask(reqwest::Client::new().get(format!("{}/api/status", args.url)), &args.url).await?;
+        if args.json {
+            println!("{body}");
+        } else {
+            print!("{}", describe(&serde_json::from_str(&body)?));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn describe(status: &Status) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let age = |at: Option<Stamp>| {
+        at.map_or("never".to_owned(), |at| format!("{} s ago", status.now.millis_since(at) / 1_000))
+    };
+    let _ = writeln!(text, "{} {}  Hawser {}", status.vessel.id, status.vessel.name, status.version);
+    let _ = writeln!(text, "clock   {} ({})", status.now, status.clock_quality.name());
+    for bus in &status.buses {
+        let (rate, heard) = (bus.readings_per_s, age(bus.last_data_at));
+        let _ = writeln!(
+            text,
+            "bus     {} {:?}: {rate:.1} readings/s, {} refused, heard {heard}",
+            bus.name, bus.state, bus.rejected
+        );
+    }
+    let store = &status.store;
+    let megabytes = store.bytes as f64 / 1e6;
+    let _ = writeln!(
+        text,
+        "store   {} readings, {megabytes:.1} MB in {} files, safe up to {}",
+        store.readings, store.files, store.durable_seq
+    );
+    let _ = writeln!(
+        text,
+        "records log at {}, {} not ashore, {} refused",
+        status.records.head, status.records.pending, status.records.dead_letters
+    );
+    for broker in &status.brokers {
+        let _ = writeln!(
+            text,
+            "broker  {} {:?}: {} of {}, {} waiting, {} dropped",
+            broker.name, broker.state, broker.cursor, broker.head, broker.ring_messages, broker.dropped
+        );
+    }
+    let shore = &status.shore;
+    let _ = writeln!(
+        text,
+        "shore   {:?}, {:?}, last sync {}, readings up to {}",
+        shore.link,
+        shore.health,
+        age(shore.last_success_at),
+        shore.readings_acknowledged_seq
+    );
+    for alarm in &status.alarms {
+        let _ = writeln!(text, "ALARM   {alarm}");
+    }
+    text
+}
+
+/// `hawser query`.
+pub fn query(args: &QueryArgs) -> Outcome {
+    let dir = args.data_dir.join(TELEMETRY_DIR);
+    if !dir.is_dir() {
+        return Err(RemoteError::NoStore { path: dir.display().to_string() }.into());
+    }
+    let path = (args.path != "*").then(|| args.path.clone());
+    let query = Query {
+        path,
+        source: args.source.clone(),
+        from: args.from,
+        to: args.to,
+        limit: args.limit,
+        ..Query::default()
+    };
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut failed = None;
+    let report = TelemetryReader::new(&dir).query(&query, |reading| match writeln!(output, "{}", line(&reading)) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    output.flush()?;
+    // A reader that has seen enough (head, a pager) closes the pipe; that is no failure.
+    if let Some(error) = failed.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+        return Err(error.into());
+    }
+    if report.corrupt_blocks + report.unreadable_files > 0 {
+        eprintln!("{} blocks and {} files cannot be read", report.corrupt_blocks, report.unreadable_files);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(reading: &StoredReading) -> serde_json::Value {
+    serde_json::json!({
+        "observed_at": reading.observed_at,
+        "received_at": reading.received_at,
+        "context": reading.key.context.to_string(),
+        "path": reading.key.path,
+        "source": &*reading.key.source,
+        "instance": &*reading.key.instance,
+        "value": reading.value.to_json(),
+        "quality": reading.quality.name(),
+        "clock_quality": reading.clock_quality.name(),
+    })
+}
+
+/// `hawser prune`.
+pub fn prune(args: &PruneArgs) -> Outcome {
+    let token = match &args.token {
+        Some(token) => token.clone(),
+        None => {
+            let path = args.data_dir.join(TOKEN_FILE);
+            let no_token = |cause| RemoteError::NoToken { path: path.display().to_string(), cause };
+            std::fs::read_to_string(&path).map_err(no_token)?.trim().to_owned()
+        }
+    };
+    block_on(async {
+        let post = reqwest::Client::new().post(format!("{}/api/telemetry/prune", args.url)).bearer_auth(token);
+        println!("{}", ask(post, &args.url).await?);
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,120 @@
+//! Verbs that work on files and wires without a gateway.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use hawser::clock::Clock;
+use hawser::config::address::{Address, AddressError};
+use hawser::config::{load_gateway, load_shore, render_check};
+use hawser::decode::{self, DecodeOptions};
+use hawser::entropy::Entropy;
+use hawser::replay::{self, ReplayOptions};
+use hawser::sim::{self, Output, SimOptions};
+use hawser::wire::nmea0183::ChecksumRule;
+use sha2::{Digest as _, Sha256};
+
+use super::serve::{block_on, until_signal, variable};
+use super::{CheckArgs, DecodeArgs, Outcome, ReplayArgs, SimArgs};
+
+/// `hawser sim`.
+pub fn sim(args: &SimArgs) -> Outcome {
+    let outputs = args.output.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
+    let options = if args.devices > 0 {
+        SimOptions::load(args.seed, outputs, args.devices, args.rate_hz)
+    } else {
+        let first = outputs.first().copied();
+        SimOptions {
+            outputs,
+            ..SimOptions::vessel(args.seed, first.unwrap_or(Output::TcpListen(([127, 0, 0, 1], 0).into())))
+        }
+    };
+    block_on(async {
+        sim::run(options, Clock::system(), until_signal()?).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn output(text: &str) -> Result<Output, OutputError> {
+    match text.parse::<Address>()? {
+        Address::Udp { listen } => Ok(Output::UdpTo(listen)),
+        Address::Tcp { host, port } => {
+            let ip = host.parse().map_err(|_| OutputError::Name { host })?;
+            Ok(Output::TcpListen((ip, port).into()))
+        }
+    }
+}
+
+/// Why the simulator cannot speak there.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// It is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A name cannot be listened on.
+    #[error("`{host}` is a name; write the address to listen on, as tcp://127.0.0.1:10110")]
+    Name {
+        /// Which.
+        host: String,
+    },
+}
+
+/// `hawser replay`.
+pub fn replay(args: &ReplayArgs) -> Outcome {
+    let options =
+        ReplayOptions { file: args.file.clone(), into: args.into.clone(), listen: args.listen, speed: args.speed };
+    block_on(async {
+        let played = replay::run(options, Clock::system(), until_signal()?).await?;
+        eprintln!("played {} lines, {} bytes", played.lines, played.bytes);
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `hawser decode`.
+pub fn decode(args: &DecodeArgs) -> Outcome {
+    let checksum = if args.strict { ChecksumRule::Required } else { ChecksumRule::IfPresent };
+    let options = DecodeOptions { raw: args.raw, checksum, ..DecodeOptions::default() };
+    let input: Box<dyn Read> = if args.file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.file).map_err(|e| named(&args.file, &e))?)
+    };
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let summary = decode::decode(&options, input, &mut output)?;
+    output.flush()?;
+    eprintln!("{summary}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The system's error does not name the file.
+fn named(path: &Path, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// `hawser check`.
+pub fn check(args: &CheckArgs) -> Outcome {
+    let text = if args.shore || names_shore(&args.config) {
+        render_check(&load_shore(Some(&args.config), &variable, &[])?)
+    } else {
+        render_check(&load_gateway(Some(&args.config), &variable, &[])?)
+    };
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file called `shore...` is the shore's; `--shore` says so of any other.
+fn names_shore(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("shore"))
+}
+
+/// `hawser token`.
+pub fn token() -> Outcome {
+    let token = Entropy::system().token();
+    println!("On board (gateway.toml, [shore]):       token = \"{token}\"");
+    println!(
+        "Ashore (shore.toml, its [[vessel]]):    token_sha256 = \"{}\"",
+        hawser::shore::hex(&Sha256::digest(token.as_bytes()))
+    );
+    Ok(ExitCode::SUCCESS)
+}
