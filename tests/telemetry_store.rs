@@ -165,6 +165,36 @@ fn a_copy_of_an_open_store_opens_whole_and_goes_on() {
     store.assert_dense();
 }
 
+/// What the disk may hold after a power cut: all that was synced, and any beginning of what came after. No checkpoint ran in
+/// between, so that only the WAL differs.
+#[test]
+fn a_power_cut_takes_only_what_was_not_called_safe() {
+    let (_dir, mut store) = Store::fresh();
+    store.apply(300);
+    store.sync();
+    let wal = PathBuf::from(format!("{}-wal", store.writer.file().unwrap().display()));
+    let safe = std::fs::metadata(&wal).unwrap().len();
+    for _ in 0..5 {
+        store.apply(40);
+    }
+    let all = std::fs::metadata(&wal).unwrap().len();
+    assert!(all > safe);
+    for cut in [safe, safe + 1, safe + 4_000, (safe + all) / 2, all - 1, all] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let to = elsewhere.path().join("copy");
+        copy(&store.dir, &to);
+        std::fs::remove_file(to.join(wal.file_name().unwrap()).with_extension("db-shm")).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(to.join(wal.file_name().unwrap())).unwrap();
+        file.set_len(cut).unwrap();
+        let (mut found, recovery) = Store::open(&to, &store.clock);
+        assert!((301..=501).contains(&recovery.next_seq), "cut at {cut}: {}", recovery.next_seq);
+        assert_eq!(recovery.next_seq % 40, 301 % 40, "whole commits");
+        assert_eq!(recovery.quarantined, []);
+        found.apply(7);
+        found.assert_dense();
+    }
+}
+
 #[test]
 fn a_killed_writer_goes_on_in_the_same_file_with_the_next_number() {
     let (_dir, mut store) = Store::fresh();
@@ -466,105 +496,6 @@ fn readers_go_on_while_days_are_written_and_pruned() {
     let batch = reader.batch_after(0, store.next - 1, 10, usize::MAX).unwrap();
     let missing = batch.missing.unwrap();
     assert_eq!((missing.first, missing.last, missing.reason), (1, deleted, MissingReason::Gone));
-}
-
-#[test]
-fn the_pragmas_are_those_of_the_checklist() {
-    use hawser::store::sqlite::{Kind, open};
-    let dir = tempfile::tempdir().unwrap();
-    let pragma = |conn: &Connection, name: &str| -> String {
-        let value =
-            conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
-        match value {
-            rusqlite::types::Value::Integer(i) => i.to_string(),
-            rusqlite::types::Value::Text(text) => text,
-            other => panic!("{other:?}"),
-        }
-    };
-    let names = ["journal_mode", "synchronous", "cache_size", "temp_store", "foreign_keys", "busy_timeout"];
-    let of = |kind| {
-        let conn = open(&dir.path().join("x.db"), kind).unwrap();
-        names.map(|name| pragma(&conn, name)).join(" ")
-    };
-    assert_eq!(of(Kind::Records), "wal 2 -64000 2 1 5000");
-    assert_eq!(of(Kind::Telemetry), "wal 1 -2000 2 1 5000");
-    assert_eq!(of(Kind::ReadOnly), "wal 1 -2000 2 1 5000");
-    assert!(open(&dir.path().join("missing.db"), Kind::ReadOnly).is_err(), "reading makes no file");
-}
-
-const FIXTURE: &str = "tests/fixtures/telemetry-v1/2026-11-21.0001.day";
-
-/// What the fixture holds: written by the program of the first schema (see `HAWSER_WRITE_FIXTURE` below).
-fn fixture_readings(registry: &SeriesRegistry) -> Vec<Reading> {
-    let values = [
-        Value::Float(0.1 + 0.2),
-        Value::Float(-0.0),
-        Value::Float(f64::from_bits(0x7FF8_0000_0000_0001)),
-        Value::Integer(i64::MIN),
-        Value::Bool(true),
-        Value::text("Hafen K\u{f6}ln"),
-        Value::Position { latitude: 59.912_345_6, longitude: -10.0 / 3.0 },
-        Value::Absent,
-    ];
-    let qualities = [Quality::Good, Quality::NotAvailable, Quality::OutOfRange, Quality::Stale];
-    (0..)
-        .zip(values)
-        .map(|(i, value)| Reading {
-            series: registry.series(&key(i % 6)).unwrap(),
-            observed_at: noon().plus_millis(-(i as i64) * 250),
-            received_at: Stamp(noon().0 + i as i64),
-            value,
-            quality: qualities[i as usize % 4],
-        })
-        .collect()
-}
-
-/// Bit for bit; `==` takes -0.0 for 0.0 and refuses NaN.
-fn same(stored: &StoredReading, reading: &Reading) -> bool {
-    let value = match (&stored.value, &reading.value) {
-        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
-        (a, b) => a == b,
-    };
-    value
-        && *stored.key == reading.series.key
-        && (stored.observed_at, stored.received_at, stored.quality)
-            == (reading.observed_at, reading.received_at, reading.quality)
-}
-
-/// The whole climb: a day of the first schema, opened by today's program, read, gone on with, read again.
-#[test]
-fn a_day_of_the_first_schema_survives_the_climb() {
-    let wanted = fixture_readings(&SeriesRegistry::default());
-    if std::env::var_os("HAWSER_WRITE_FIXTURE").is_some() {
-        write_fixture(&wanted);
-    }
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::copy(FIXTURE, dir.path().join("2026-11-21.0001.db")).unwrap();
-    let check = |reader: &TelemetryReader| {
-        let found = everything(reader, &Query::default());
-        assert!(found.len() >= wanted.len() && found.iter().zip(&wanted).all(|(a, b)| same(a, b)), "{found:#?}");
-    };
-    check(&TelemetryReader::new(dir.path()));
-    let (mut store, recovery) = Store::open(dir.path(), &Clock::manual(noon()));
-    assert_eq!((recovery.next_seq, recovery.opened, recovery.quarantined), (9, None, vec![]));
-    check(&store.reader());
-    store.apply(10);
-    store.sync();
-    check(&store.reader());
-    assert_eq!(store.reader().stats().unwrap().readings, 18);
-}
-
-/// Writes the fixture anew. Only ever for a schema that has not shipped.
-fn write_fixture(readings: &[Reading]) {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Clock::manual(noon());
-    let (mut writer, _) = TelemetryWriter::open(dir.path(), &clock.now(), &Entropy::seeded(1)).unwrap();
-    let file = writer.file().unwrap().to_owned();
-    writer.apply(&readings[..5], &clock.now()).unwrap();
-    clock.advance_ms(100);
-    writer.apply(&readings[5..], &clock.now()).unwrap();
-    writer.close(&clock.now()).unwrap();
-    std::fs::copy(file, FIXTURE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -520,6 +520,31 @@ mod tests {
     }
 
     #[test]
+    fn the_wal_is_copied_and_used_again() {
+        let mut rig = Rig::new();
+        let wal = super::super::files::beside(rig.writer.file().unwrap(), "-wal");
+        let series = Arc::clone(&rig.batch(1)[0].series);
+        let text = |i: usize| Reading {
+            series: Arc::clone(&series),
+            observed_at: Stamp(0),
+            received_at: Stamp(0),
+            value: Value::text(&format!("{i:0250}")),
+            quality: Quality::Good,
+        };
+        let batch = Arc::new((0..4_000).map(text).collect());
+        let mut sizes = Vec::new();
+        for round in 0..36 {
+            rig.writer.apply_shared(&batch, &rig.clock.now()).unwrap();
+            rig.writer.sync(&rig.clock.now()).unwrap();
+            if round % 12 == 11 {
+                sizes.push(std::fs::metadata(&wal).unwrap().len());
+            }
+        }
+        assert!(sizes[0] > 8 << 20 && sizes[2] < sizes[0] + (4 << 20), "{sizes:?}");
+        assert_eq!(TelemetryReader::new(&rig.writer.dir).stats().unwrap().readings, 36 * 4_000);
+    }
+
+    #[test]
     fn the_tail_is_bounded_by_a_sync_of_its_own() {
         let mut rig = Rig::new();
         for _ in 0..TAIL_READINGS_MAX / 20_000 {
