@@ -256,3 +256,93 @@ fn migrate_step(conn: &mut Connection, application_id: u32, step: &Migration, to
     tx.pragma_update(None, "user_version", to)?;
     tx.commit()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: u32 = 0x4877_5400;
+    const STEPS: [Migration; 2] = [
+        Migration("CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1)"),
+        Migration("ALTER TABLE a ADD COLUMN y INTEGER; UPDATE a SET y = x + 1"),
+    ];
+
+    fn file() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        (dir, path)
+    }
+
+    #[test]
+    fn a_library_that_corrupts_is_refused_and_the_bundled_one_is_not() {
+        for old in [3_007_017, 3_050_004, 3_051_002] {
+            assert!(matches!(check_version(old), Err(SqliteError::TooOld { .. })), "{old}");
+        }
+        for good in [3_051_003, 3_052_000, 4_000_000] {
+            assert!(check_version(good).is_ok(), "{good}");
+        }
+        let told = check_version(3_051_002).unwrap_err().to_string();
+        assert!(told.contains("3.51.2") && told.contains("3.51.3"), "{told}");
+        check_library().unwrap();
+    }
+
+    #[test]
+    fn a_file_climbs_step_by_step_and_a_second_time_nothing_happens() {
+        let (_dir, path) = file();
+        let mut conn = open(&path, Kind::Records).unwrap();
+        assert_eq!(migrate(&mut conn, ID, &STEPS[..1]).unwrap(), 0);
+        assert_eq!(migrate(&mut conn, ID, &STEPS).unwrap(), 1);
+        assert_eq!(migrate(&mut conn, ID, &STEPS).unwrap(), 2);
+        assert_eq!(conn.query_row("SELECT y FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+        assert_eq!(check_schema(&conn, &path, ID, 2).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_by_name_with_both_versions() {
+        let (_dir, path) = file();
+        let mut conn = open(&path, Kind::Records).unwrap();
+        migrate(&mut conn, ID, &STEPS).unwrap();
+        let error = migrate(&mut conn, ID, &STEPS[..1]).unwrap_err();
+        assert!(matches!(error, SqliteError::Newer { found: 2, known: 1, .. }), "{error}");
+        assert!(error.to_string().contains("x.db"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_application_is_refused_and_an_untouched_one_taken() {
+        let (_dir, path) = file();
+        let mut conn = open(&path, Kind::Records).unwrap();
+        conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(matches!(migrate(&mut conn, ID, &STEPS), Err(SqliteError::Foreign { .. })));
+        let other = path.with_file_name("y.db");
+        let mut conn = open(&other, Kind::Records).unwrap();
+        migrate(&mut conn, ID + 1, &STEPS).unwrap();
+        assert!(matches!(migrate(&mut conn, ID, &STEPS), Err(SqliteError::Foreign { .. })));
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was() {
+        let (_dir, path) = file();
+        let mut conn = open(&path, Kind::Records).unwrap();
+        let broken = [STEPS[0], Migration("CREATE TABLE b (x); SELECT nothing FROM nowhere")];
+        let error = migrate(&mut conn, ID, &broken).unwrap_err();
+        assert!(matches!(error, SqliteError::Migration { from: 1, to: 2, .. }), "{error}");
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!((tables, check_schema(&conn, &path, ID, 2).unwrap()), (1, 1));
+    }
+
+    #[test]
+    fn a_pragma_that_does_not_take_is_told() {
+        let (_dir, path) = file();
+        let conn = open(&path, Kind::Records).unwrap();
+        let error = set(&conn, &path, "cache_size", "-1", "-2").unwrap_err().to_string();
+        assert!(error.contains("cache_size is -1, not -2"), "{error}");
+    }
+
+    #[test]
+    fn garbage_is_damage_and_a_lock_is_not() {
+        let (_dir, path) = file();
+        std::fs::write(&path, "x".repeat(5_000)).unwrap();
+        let error = open(&path, Kind::Records).unwrap_err();
+        assert!(error.is_damage() && !error.is_transient(), "{error}");
+    }
+}

@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(size(0.0), 1);
         assert_eq!(size(1.25), 2);
         assert_eq!(size(101_325.0), 4);
-        assert_eq!(size(59.912_345_6), 6);
+        assert_eq!(size(59.912_345_6), 5);
         assert_eq!(size(std::f64::consts::PI), 8);
         assert_eq!(size(-0.0), 8);
     }

@@ -46,14 +46,6 @@ pub enum TelemetryError {
         /// What failed last.
         cause: String,
     },
-    /// Days came and went while they were read; try again.
-    #[error("the day files in {} changed {tries} times while they were read", dir.display())]
-    Restless {
-        /// The directory.
-        dir: PathBuf,
-        /// How often it was tried.
-        tries: u32,
-    },
 }
 
 impl TelemetryError {
@@ -70,7 +62,7 @@ impl TelemetryError {
     /// Whether trying again later can help. The batch stays with the caller.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Restless { .. } => true,
+            Self::Unavailable { .. } => true,
             Self::Sqlite(e) => e.is_transient(),
             Self::Day { source, .. } => crate::store::sqlite::is_busy(source),
             Self::Locked { .. } | Self::Io { .. } => false,

@@ -246,10 +246,10 @@ impl File {
             }
             see(Seen::Reading(stored(seq, key, reading, &row)))
         };
-        let numbered = readings.into_iter().enumerate();
+        let mut numbered = readings.into_iter().enumerate();
         match query.order {
-            Order::OldestFirst => numbered.into_iter().try_for_each(show),
-            Order::NewestFirst => numbered.into_iter().rev().try_for_each(show),
+            Order::OldestFirst => numbered.try_for_each(show),
+            Order::NewestFirst => numbered.rev().try_for_each(show),
         }
     }
 }
@@ -318,7 +318,9 @@ fn query_file(
 fn batch_file(view: &View, builder: &mut BatchBuilder) -> Result<ControlFlow<()>, TelemetryError> {
     let everything = Query::default();
     let Some(file) = File::open(view, &everything)? else {
-        builder.saw(Health::Damaged);
+        if view.path.exists() {
+            builder.saw(Health::Damaged);
+        }
         return Ok(ControlFlow::Continue(()));
     };
     let Some((first, last)) = view.counts else { return Ok(ControlFlow::Continue(())) };

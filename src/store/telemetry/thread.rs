@@ -119,7 +119,7 @@ impl WriterThread {
     }
 
     fn run(&mut self, stopped: &Receiver<()>) {
-        let interval = Duration::from_millis(self.config.commit_interval_ms);
+        let interval = Duration::from_millis(self.config.commit_interval_ms.max(1));
         while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
             self.tick();
         }

@@ -346,3 +346,210 @@ impl TelemetryWriter {
 fn told(error: &TelemetryError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
+
+#[cfg(test)]
+mod tests {
+    //! Real failures: a file that may not grow (SQLITE_FULL), a descriptor that cannot be synced (a pipe), a directory that
+    //! is gone.
+
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::clock::{Clock, Stamp};
+    use crate::reading::{Context, Quality, SeriesKey, SeriesRegistry, Value};
+    use crate::store::telemetry::TelemetryReader;
+
+    struct Rig {
+        dir: tempfile::TempDir,
+        clock: Clock,
+        writer: TelemetryWriter,
+        registry: SeriesRegistry,
+        next: u64,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let clock = Clock::manual(Stamp::parse("2026-11-21T12:00:00Z").unwrap());
+            let (writer, _) = TelemetryWriter::open(&dir.path().join("t"), &clock.now(), &Entropy::seeded(1)).unwrap();
+            Self { dir, clock, writer, registry: SeriesRegistry::default(), next: 1 }
+        }
+
+        /// Readings whose value is the number that they should get.
+        fn batch(&self, count: u64) -> Arc<Vec<Reading>> {
+            let key = |i: u64| SeriesKey {
+                context: Context::OwnShip,
+                path: format!("test.{}", i % 5).into(),
+                source: "a.GP".into(),
+                instance: "".into(),
+            };
+            let reading = |i| Reading {
+                series: self.registry.series(&key(i)).unwrap(),
+                observed_at: self.clock.now().wall,
+                received_at: self.clock.now().wall,
+                value: Value::Integer(i as i64),
+                quality: Quality::Good,
+            };
+            Arc::new((self.next..self.next + count).map(reading).collect())
+        }
+
+        fn apply(&mut self, count: u64) -> Result<Committed, TelemetryError> {
+            let committed = self.writer.apply_shared(&self.batch(count), &self.clock.now());
+            if committed.is_ok() {
+                self.next += count;
+            }
+            committed
+        }
+
+        fn assert_dense(&self) {
+            let reader = TelemetryReader::new(&self.writer.dir);
+            let batch = reader.batch_after(0, self.next - 1, usize::MAX, usize::MAX).unwrap();
+            assert_eq!(batch.missing, None);
+            let found: Vec<_> = batch.readings.iter().map(|r| (r.seq, r.value.clone())).collect();
+            let wanted: Vec<_> = (1..self.next).map(|seq| (seq, Value::Integer(seq as i64))).collect();
+            assert_eq!(found, wanted);
+            assert_eq!(reader.stats().unwrap().readings, self.next - 1);
+        }
+
+        /// The open file may not grow any more.
+        fn fill_file(&self) {
+            let conn = self.writer.day.as_ref().unwrap().conn();
+            let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+            let limit: i64 = conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0)).unwrap();
+            assert_eq!(limit, pages);
+        }
+
+        /// The open file's WAL cannot be synced: fdatasync(2) of a pipe fails.
+        fn break_sync(&mut self) {
+            let (_, pipe) = std::io::pipe().unwrap();
+            self.writer.day.as_mut().unwrap().replace_wal(File::from(OwnedFd::from(pipe)));
+        }
+    }
+
+    fn poisoned(opened: Option<&FileOpened>) -> bool {
+        matches!(opened.map(|opened| &opened.reason), Some(OpenReason::Poisoned { .. }))
+    }
+
+    #[test]
+    fn a_failed_commit_goes_to_a_fresh_file_with_the_tail_and_the_same_numbers() {
+        let mut rig = Rig::new();
+        rig.apply(3).unwrap();
+        rig.writer.sync(&rig.clock.now()).unwrap();
+        rig.apply(4).unwrap();
+        rig.fill_file();
+        let committed = rig.apply(2_000).unwrap();
+        assert_eq!(committed.first_seq, 8);
+        assert!(poisoned(committed.opened.as_ref()), "{committed:?}");
+        rig.assert_dense();
+        assert_eq!(rig.writer.sync(&rig.clock.now()).unwrap().durable_seq, 2_007);
+        rig.apply(1).unwrap();
+        rig.assert_dense();
+    }
+
+    #[test]
+    fn a_failed_sync_writes_the_tail_again_and_the_later_file_counts() {
+        let mut rig = Rig::new();
+        rig.apply(3).unwrap();
+        rig.writer.sync(&rig.clock.now()).unwrap();
+        rig.apply(4).unwrap();
+        rig.apply(5).unwrap();
+        let first = rig.writer.file().unwrap().to_owned();
+        rig.break_sync();
+        let synced = rig.writer.sync(&rig.clock.now()).unwrap();
+        assert_eq!(synced.durable_seq, 12);
+        assert!(poisoned(synced.opened.as_ref()), "{synced:?}");
+        assert_ne!(rig.writer.file().unwrap(), first);
+        rig.assert_dense();
+        let files = TelemetryReader::new(&rig.writer.dir).day_files().unwrap();
+        let numbers: Vec<_> = files.iter().map(|file| (file.first_seq, file.last_seq, file.readings)).collect();
+        assert_eq!(numbers, [(Some(1), Some(3), 3), (Some(4), Some(12), 9)]);
+    }
+
+    #[test]
+    fn when_no_file_can_be_written_the_caller_keeps_the_batch_and_nothing_is_lost() {
+        let mut rig = Rig::new();
+        rig.apply(3).unwrap();
+        rig.fill_file();
+        let (dir, away) = (rig.dir.path().join("t"), rig.dir.path().join("away"));
+        std::fs::rename(&dir, &away).unwrap();
+        let error = rig.apply(2_000).unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        assert!(rig.writer.sync(&rig.clock.now()).is_err(), "a tail that is not safe is not called safe");
+        assert_eq!(rig.writer.durable_seq(), 0);
+        std::fs::rename(&away, &dir).unwrap();
+        assert!(rig.apply(2_000).unwrap_err().to_string().contains("next try in"), "it waits before it tries again");
+        rig.clock.advance_ms(RETRY_MAX_MS);
+        assert!(poisoned(rig.apply(2_000).unwrap().opened.as_ref()));
+        rig.assert_dense();
+        assert_eq!(rig.writer.sync(&rig.clock.now()).unwrap().durable_seq, 2_003);
+    }
+
+    #[test]
+    fn a_turn_of_the_day_with_a_failing_sync_takes_the_tail_along() {
+        let mut rig = Rig::new();
+        rig.apply(3).unwrap();
+        rig.break_sync();
+        rig.clock.advance_ms(86_400_000);
+        assert!(poisoned(rig.apply(2).unwrap().opened.as_ref()));
+        rig.assert_dense();
+        let reopened = reopen(rig);
+        reopened.assert_dense();
+    }
+
+    fn reopen(rig: Rig) -> Rig {
+        let Rig { dir, clock, writer, registry, next } = rig;
+        drop(writer);
+        let (writer, recovery) =
+            TelemetryWriter::open(&dir.path().join("t"), &clock.now(), &Entropy::seeded(1)).unwrap();
+        assert_eq!((recovery.next_seq, recovery.skipped), (next, None));
+        Rig { dir, clock, writer, registry, next }
+    }
+
+    #[test]
+    fn another_connection_with_the_lock_does_not_poison_the_file() {
+        let mut rig = Rig::new();
+        rig.apply(1).unwrap();
+        let path = rig.writer.file().unwrap().to_owned();
+        rig.writer.day.as_ref().unwrap().conn().busy_timeout(std::time::Duration::ZERO).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(rig.apply(1).unwrap_err().is_transient());
+        other.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(rig.apply(1).unwrap(), Committed { first_seq: 2, count: 1, opened: None });
+        assert_eq!(rig.writer.file().unwrap(), path);
+    }
+
+    #[test]
+    fn the_wal_is_copied_and_used_again() {
+        let mut rig = Rig::new();
+        let wal = super::super::files::beside(rig.writer.file().unwrap(), "-wal");
+        let series = Arc::clone(&rig.batch(1)[0].series);
+        let text = |i: usize| Reading {
+            series: Arc::clone(&series),
+            observed_at: Stamp(0),
+            received_at: Stamp(0),
+            value: Value::text(&format!("{i:0250}")),
+            quality: Quality::Good,
+        };
+        let batch = Arc::new((0..4_000).map(text).collect());
+        let mut sizes = Vec::new();
+        for round in 0..36 {
+            rig.writer.apply_shared(&batch, &rig.clock.now()).unwrap();
+            rig.writer.sync(&rig.clock.now()).unwrap();
+            if round % 12 == 11 {
+                sizes.push(std::fs::metadata(&wal).unwrap().len());
+            }
+        }
+        assert!(sizes[0] > 8 << 20 && sizes[2] < sizes[0] + (4 << 20), "{sizes:?}");
+        assert_eq!(TelemetryReader::new(&rig.writer.dir).stats().unwrap().readings, 36 * 4_000);
+    }
+
+    #[test]
+    fn the_tail_is_bounded_by_a_sync_of_its_own() {
+        let mut rig = Rig::new();
+        for _ in 0..TAIL_READINGS_MAX / 20_000 {
+            rig.apply(20_000).unwrap();
+        }
+        assert_eq!((rig.writer.unsynced(), rig.writer.durable_seq()), (0, TAIL_READINGS_MAX as u64));
+    }
+}
