@@ -235,6 +235,6 @@ mod tests {
     #[test]
     fn negative_numbers_are_twos_complement() {
         assert_eq!(Bits::default().part(-1, 6).armoured(), ("w".to_owned(), 0));
-        assert_eq!(Bits::default().part(1, 8).armoured(), ("04".to_owned(), 4));
+        assert_eq!(Bits::default().part(1, 8).armoured(), ("0@".to_owned(), 4));
     }
 }
