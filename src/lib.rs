@@ -4,6 +4,7 @@ pub mod api;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod demo;
 pub mod entropy;
 pub mod gateway;

@@ -90,7 +90,7 @@ impl Decoder {
             _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
         };
         let done = done.unwrap_or_else(|BadField(at)| {
-            let field = spec.field_name(at).unwrap_or("extra");
+            let field = spec.fields.get(at).map_or("extra", |f| f.name);
             Err(Rejected::BadField { formatter: sentence.formatter, field })
         });
         done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
@@ -114,7 +114,7 @@ impl Decoder {
                 date_time(absent, &mut emit);
                 Ok(())
             }
-            Special::Fields(special) => special(fields, &mut emit),
+            Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
         }
     }
 

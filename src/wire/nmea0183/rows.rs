@@ -424,7 +424,7 @@ const XDR: SentenceSpec = SentenceSpec {
     ],
     time: TimeRule::None,
     readings: &[],
-    special: Special::Fields(super::xdr::xdr),
+    special: Special::Groups(super::xdr::xdr),
 };
 
 const AIS_FIELDS: &[FieldSpec] = &[

@@ -52,12 +52,6 @@ impl<'a> Sentence<'a> {
         self.body.split(|b| *b == b',')
     }
 
-    /// The fields with their names from the table, `None` beyond it; for people (`decode --raw`).
-    pub fn named_fields(&self) -> impl Iterator<Item = (Option<&'static str>, &'a [u8])> + use<'a> {
-        let spec = self.spec;
-        self.fields().enumerate().map(move |(at, text)| (spec.and_then(|s| s.field_name(at)), text))
-    }
-
     /// The fields with their places found once.
     pub(super) fn index(&self) -> Result<Fields<'a>, Rejected> {
         let mut fields = Fields { body: self.body, ends: [0; FIELDS_MAX], count: 0 };

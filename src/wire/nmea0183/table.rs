@@ -1,6 +1,7 @@
 //! The words that the table of sentences is written in: fields, rules, validity, absence. The rows stand in
 //! [`super::rows`]; [`super::rules`] carries them out. There is no logic here beyond finding a row.
 
+use std::borrow::Cow;
 use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 
@@ -150,6 +151,8 @@ pub enum Special {
     DateTime(Absent),
     /// A function of the fields.
     Fields(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
+    /// The same, where the fields repeat as a group (XDR).
+    Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// An AIS payload; `true` when it is the own ship's (VDO).
     Ais(bool),
 }
@@ -187,9 +190,16 @@ impl Words {
 }
 
 impl SentenceSpec {
-    /// The name of field `at`; groups that repeat (XDR) repeat their names.
-    pub fn field_name(&self, at: usize) -> Option<&'static str> {
-        self.fields.get(at).map(|f| f.name)
+    /// The name of field `at`, from 0. Groups that repeat number theirs: `value`, `value_2`; a field beyond the table is
+    /// `field_7`, counted from 1 as the standard does.
+    pub fn field_name(&self, at: usize) -> Cow<'static, str> {
+        let count = self.fields.len();
+        let repeats = matches!(self.special, Special::Groups(_));
+        match self.fields.get(if repeats { at % count } else { at }) {
+            Some(field) if at >= count => Cow::Owned(format!("{}_{}", field.name, at / count + 1)),
+            Some(field) => Cow::Borrowed(field.name),
+            None => Cow::Owned(format!("field_{}", at + 1)),
+        }
     }
 }
 

@@ -51,11 +51,6 @@ impl<'a> Bits<'a> {
         let unused = 32 - width;
         ((self.unsigned(at, width) << unused).cast_signed()) >> unused
     }
-
-    /// One bit.
-    pub fn flag(&self, at: usize) -> bool {
-        self.unsigned(at, 1) == 1
-    }
 }
 
 const fn six_bits(character: u8) -> Option<u32> {
