@@ -84,6 +84,11 @@ async fn read(
             Ok(Ok(count)) => count,
         };
         intake.take(&buffer[..count], context.clock.now(), readings);
+        if count == READ_BYTES_MAX {
+            // More is waiting. A flood would else keep this thread for the runtime's whole budget of 128 reads, 2 MiB, and the
+            // buses that share it would wait for each: seen as 25 readings/s left to a good bus beside a garbled one.
+            tokio::task::yield_now().await;
+        }
         context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         hand_over(context, readings).await;
     }
