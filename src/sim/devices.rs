@@ -1,7 +1,7 @@
 //! Load: many simple devices, each with a transducer name of its own, each saying one reading at a steady rate.
 //!
-//! Pure: [`Devices::tick`] returns what is due. 100 devices at 100 readings/s are the 10,000 readings/s that a gateway must
-//! take in. It refuses rates that do not fit a tick's batch: see [`RATE_MILLIHERTZ_MAX`].
+//! Pure: [`Devices::tick`] returns what is due. 100 devices at 100 readings/s are the 10,000 readings/s that a gateway
+//! must take in. It refuses rates that do not fit a tick's batch: see [`RATE_MILLIHERTZ_MAX`].
 
 use super::sentence::{Sentence, Spoken};
 
@@ -72,7 +72,8 @@ impl Devices {
 impl Device {
     /// One transducer measurement; what is measured depends on the device's number.
     fn say(&mut self) -> Spoken {
-        // A triangle wave of 200 steps: never the same value twice in a row, so that nothing can be compressed to nothing.
+        // A triangle wave of 200 steps: never the same value twice in a row, so that nothing can be compressed to
+        // nothing.
         let phase = self.said % 200;
         let wave = if phase < 100 { phase } else { 200 - phase } as f64;
         self.said += 1;

@@ -1,7 +1,7 @@
 //! One seeded vessel: a motor yacht on a coastal passage, whose instruments agree with each other.
 //!
-//! Pure: no clock, no sockets. [`Vessel::step`] is handed the time and returns what the instruments say, each sentence with
-//! the number of readings it holds. It refuses to be a model of seakeeping: plausible together is all it promises.
+//! Pure: no clock, no sockets. [`Vessel::step`] is handed the time and returns what the instruments say, each sentence
+//! with the number of readings it holds. It refuses to be a model of seakeeping: plausible together is all it promises.
 
 use crate::clock::Stamp;
 use crate::entropy::Entropy;
