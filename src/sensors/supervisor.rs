@@ -37,7 +37,7 @@ pub(crate) async fn supervise<F, Fut>(
             backoff.reset();
         }
         let wait = backoff.next();
-        tracing::error!(bus = stats.name(), %why, wait_ms = wait.as_millis() as u64, "the bus task broke, it starts again");
+        tracing::error!(bus = stats.name(), %why, ?wait, "the bus task broke, it starts again");
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(wait) => {}
