@@ -301,7 +301,7 @@ mod tests {
         vessel.current = Velocity { north: 0.0, east: 0.0 };
         vessel.wind_direction.value = vessel.heading;
         let (angle, speed) = vessel.apparent_wind();
-        assert!(angle < 0.01 || angle > 359.99, "a head wind stays ahead: {angle}");
+        assert!(!(0.01..=359.99).contains(&angle), "a head wind stays ahead: {angle}");
         assert!((speed - vessel.wind_speed_ms.value - vessel.through_water_ms()).abs() < 1e-6);
     }
 
