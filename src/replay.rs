@@ -1,7 +1,8 @@
 //! `hawser replay`: plays a log of NMEA 0183 into a gateway at the log's own pace, faster, or as fast as it is taken.
 //!
-//! The pace comes from the sentences' own UTC time (RMC, GGA, GLL, ZDA); a log without any is played as a 4,800 baud line
-//! would carry it. Lines go out as they are, broken ones too: a log is evidence. The file is streamed, one line in memory.
+//! The pace comes from the sentences' own UTC time (RMC, GGA, GLL, ZDA); a log without any is played as a 4,800 baud
+//! line would carry it. Lines go out as they are, broken ones too: a log is evidence. The file is streamed, one line in
+//! memory.
 //!
 //! A gateway is a TCP client, so to play into one over TCP the replay usually has to serve: `--into tcp://0.0.0.0:10110
 //! --listen` waits for the gateway to connect. Without `--listen` the replay connects out, to a program that serves (a
@@ -22,13 +23,15 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Address, AddressError};
 
-/// The longest piece of a line that is sent at once; a longer line goes out in pieces. Four times the longest the gateway keeps.
+/// The longest piece of a line that is sent at once; a longer line goes out in pieces. Four times the longest the
+/// gateway keeps.
 const LINE_BYTES_MAX: u64 = 4 << 10;
 
 /// Bytes at the head of a log that are searched for a time, to choose the pace: about 15,000 sentences.
 const PROBE_BYTES_MAX: u64 = 1 << 20;
 
-/// Sentences a second of a log that tells no time: 480 bytes/s (4,800 baud, 10 bits a byte) in sentences of 80 characters.
+/// Sentences a second of a log that tells no time: 480 bytes/s (4,800 baud, 10 bits a byte) in sentences of 80
+/// characters.
 const SENTENCES_PER_SECOND_4800_BAUD: f64 = 6.0;
 
 /// The longest gap that is waited out. A log that was switched off for the night goes on after a minute.

@@ -1,5 +1,5 @@
-//! The sensor buses on real sockets, against servers that die, flood, garble and drip; and the simulator's count against
-//! what arrives. Nothing here is timed: conditions are waited for, and only a hang ends in a failure.
+//! The sensor buses on real sockets, against servers that die, flood, garble and drip; and the simulator's count
+//! against what arrives. Nothing here is timed: conditions are waited for, and only a hang ends in a failure.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -183,8 +183,9 @@ async fn a_server_that_returns_is_the_same_source_and_half_a_sentence_is_none() 
     let (mut second, _) = listener.accept().await.unwrap();
     second.write_all(b".4,M,1.3,F*0D\r\n").await.unwrap();
     second.write_all(DEPTH).await.unwrap();
-    rig.until("both depths", |rig| rig.bus("nav").readings == 2).await;
-    assert_eq!(rig.bus("nav").reconnects, 1);
+    rig.until("all was read", |rig| rig.bus("nav").bytes == 2 * DEPTH.len() as u64 + 14 + 15).await;
+    rig.until("both depths", |rig| rig.bus("nav").readings >= 2).await;
+    assert_eq!((rig.bus("nav").readings, rig.bus("nav").reconnects), (2, 1));
     assert_eq!(rig.bus("nav").rejected.get("cut"), Some(&1));
     let registry = rig.context.registry.clone();
     let readings = rig.stop().await;

@@ -1,6 +1,7 @@
 //! Where a bus is, as the operator writes it: `tcp://host:port` to connect to, `udp://address:port` to listen on.
 //!
-//! It refuses to resolve names: whether a host exists is found out each time that the bus connects, not when the file is read.
+//! It refuses to resolve names: whether a host exists is found out each time that the bus connects, not when the file
+//! is read.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -45,9 +46,7 @@ pub enum AddressError {
         text: String,
     },
     /// A UDP bus must listen on an address of this machine.
-    #[error(
-        "`{text}` is no address to listen on; write udp://0.0.0.0:port for every interface, or one IP address of this machine"
-    )]
+    #[error("`{text}` is no address to listen on; write udp://0.0.0.0:port, or one IP address of this machine")]
     Listen {
         /// What was written.
         text: String,

@@ -1,5 +1,5 @@
-//! How long to wait before trying again: doubling, with full jitter, so that forty buses behind one switch do not all knock
-//! at once when it returns. Pure: it is told when an attempt proved stable and never sleeps itself.
+//! How long to wait before trying again: doubling, with full jitter, so that forty buses behind one switch do not all
+//! knock at once when it returns. Pure: it is told when an attempt proved stable and never sleeps itself.
 
 use std::time::Duration;
 

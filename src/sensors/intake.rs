@@ -1,7 +1,7 @@
 //! From the bytes of one bus to readings: splitter, decoder, times, series. No sockets, and the clock is handed in.
 //!
-//! The usual path takes no lock of the series registry and allocates nothing of its own: series are found in a table of this
-//! bus. It refuses to keep a line that cannot be used; each is counted by its reason.
+//! The usual path takes no lock of the series registry and allocates nothing of its own: series are found in a table of
+//! this bus. It refuses to keep a line that cannot be used; each is counted by its reason.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use crate::wire::nmea0183::{Decoded, Decoder, LineSplitter, Rejected, Talker};
 use super::rejects::{RejectLog, Say, sample};
 use super::stats::{BusStats, REASON_SERIES_LIMIT, REASON_UNSUPPORTED};
 
-/// How far a sentence's own time may lie from ours: a day. A receiver that lost its date by a day or by 1,024 weeks is wrong;
-/// our clock, once believed at all, is not that wrong.
+/// How far a sentence's own time may lie from ours: a day. A receiver that lost its date by a day or by 1,024 weeks is
+/// wrong; our clock, once believed at all, is not that wrong.
 const OBSERVED_APART_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
 /// Makes readings of what a bus receives.
@@ -80,8 +80,8 @@ impl Intake {
         lines.stats.understood(sentences);
     }
 
-    /// The connection ended: the last line with it, and what the decoder remembers. Behind the next connection may stand
-    /// another talker, and a date kept over an outage is yesterday's.
+    /// The connection ended: the last line with it, and what the decoder remembers. Behind the next connection may
+    /// stand another talker, and a date kept over an outage is yesterday's.
     pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.end_of_datagram(now, out);
         self.lines.decoder = Decoder::new();
@@ -89,8 +89,8 @@ impl Intake {
 }
 
 impl Lines {
-    /// Handles one line, or the reason why there is none; returns 1 for a sound sentence. `near` is a sample for the log
-    /// where the splitter kept nothing.
+    /// Handles one line, or the reason why there is none; returns 1 for a sound sentence. `near` is a sample for the
+    /// log where the splitter kept nothing.
     fn line(&mut self, line: Result<&[u8], Rejected>, near: &[u8], now: Now, out: &mut Vec<Reading>) -> u64 {
         let bytes = line.unwrap_or(near);
         match line.and_then(|line| self.decoder.decode(line, &mut self.decoded)) {
@@ -159,8 +159,8 @@ impl Lines {
     }
 }
 
-/// Whether a sentence's own time is believed. Before the firmware existed it never is (a receiver's week rollover). Else it
-/// must lie within a day of our clock, unless our clock is not to be believed: then the sentence knows better.
+/// Whether a sentence's own time is believed. Before the firmware existed it never is (a receiver's week rollover).
+/// Else it must lie within a day of our clock, unless our clock is not to be believed: then the sentence knows better.
 fn is_plausible(said: Stamp, now: Now) -> bool {
     let near = said.millis_since(now.wall).saturating_abs() <= OBSERVED_APART_MS_MAX;
     said >= EARLIEST_PLAUSIBLE && (near || now.quality == ClockQuality::None)

@@ -1,4 +1,5 @@
-//! The buses as metrics, read from their counters at each scrape. Labels are bounded: bus names are configured, reasons fixed.
+//! The buses as metrics, read from their counters at each scrape. Labels are bounded: bus names are configured, reasons
+//! fixed.
 //!
 //! It refuses to count anything itself: one number, one place.
 

@@ -1,8 +1,8 @@
 //! The sensor buses: I/O, reconnection, hand-over. Never sees the store (invariant 2).
 //!
-//! Each `[[bus]]` has a task of its own under a supervisor. All that a bus holds is bounded: one read buffer, one line, the
-//! series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing. Nothing
-//! is ever written to a bus (invariant 11).
+//! Each `[[bus]]` has a task of its own under a supervisor. All that a bus holds is bounded: one read buffer, one line,
+//! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
+//! Nothing is ever written to a bus (invariant 11).
 
 mod backoff;
 mod intake;
@@ -35,8 +35,8 @@ pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a TCP bus may be silent before it is closed and opened again. Instruments speak every second, an AIS receiver
-/// out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
+/// How long a TCP bus may be silent before it is closed and opened again. Instruments speak every second, an AIS
+/// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The first wait after a failure.
@@ -233,8 +233,8 @@ impl BusContext {
         self.stats.opened(listening_on.map(|address| address.to_string()));
     }
 
-    /// Notes why the bus is not open and waits; `false` when the gateway stops meanwhile. One warning an outage: attempts
-    /// that fail after the first are told at debug level.
+    /// Notes why the bus is not open and waits; `false` when the gateway stops meanwhile. One warning an outage:
+    /// attempts that fail after the first are told at debug level.
     async fn wait_after(&self, lost: &SensorsError, wait: Duration) -> bool {
         let (bus, wait_ms) = (self.stats.name(), wait.as_millis() as u64);
         if self.stats.state() == BusState::Open || self.stats.never_failed() {

@@ -1,4 +1,5 @@
-//! What is said in the log about dropped lines: the first of each reason with a sample, then one summary a minute at most.
+//! What is said in the log about dropped lines: the first of each reason with a sample, then one summary a minute at
+//! most.
 //!
 //! Pure: it decides, the caller writes. A bus that sends garbage at full speed must not turn the log into the garbage.
 

@@ -1,7 +1,8 @@
-//! What a bus did, shared with the pages and the metrics. Counters are atomics; what is rarely written stands behind one lock.
+//! What a bus did, shared with the pages and the metrics. Counters are atomics; what is rarely written stands behind
+//! one lock.
 //!
-//! Bounded whatever the bus sends: reasons are fixed names, error texts are cut, the rate is eleven numbers. It refuses to
-//! be reset: counters only rise while the process lives, as a scraper expects.
+//! Bounded whatever the bus sends: reasons are fixed names, error texts are cut, the rate is eleven numbers. It refuses
+//! to be reset: counters only rise while the process lives, as a scraper expects.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -141,7 +142,8 @@ pub struct BusSnapshot {
     pub reconnects: u64,
     /// Times its task broke and was started again.
     pub restarts: u64,
-    /// Bytes of memory that the bus's buffers take: what it read, its open line, what was decoded and not yet handed over.
+    /// Bytes of memory that the bus's buffers take: what it read, its open line, what was decoded and not yet handed
+    /// over.
     pub buffer_bytes: u64,
     /// Readings a second over the last [`RATE_WINDOW_S`] full seconds.
     pub rate_per_second: f64,

@@ -1,5 +1,6 @@
-//! Keeps the task of a bus alive: a panic in it is caught at the task's edge, logged, counted, and the bus started again after
-//! a wait that grows. Other buses notice nothing. It refuses to hide a bus that breaks: its state and last error say so.
+//! Keeps the task of a bus alive: a panic in it is caught at the task's edge, logged, counted, and the bus started
+//! again after a wait that grows. Other buses notice nothing. It refuses to hide a bus that breaks: its state and last
+//! error say so.
 
 use std::any::Any;
 use std::future::Future;
@@ -36,7 +37,7 @@ pub(crate) async fn supervise<F, Fut>(
             backoff.reset();
         }
         let wait = backoff.next();
-        tracing::error!(bus = stats.name(), %why, wait_ms = wait.as_millis() as u64, "the bus task broke; it is started again");
+        tracing::error!(bus = stats.name(), %why, ?wait, "the bus task broke, it starts again");
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(wait) => {}

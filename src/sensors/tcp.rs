@@ -1,7 +1,9 @@
-//! A bus behind a TCP server: a multiplexer, a serial server, another program. Connects, reads, and connects again for ever.
+//! A bus behind a TCP server: a multiplexer, a serial server, another program. Connects, reads, and connects again for
+//! ever.
 //!
-//! Back-pressure goes to the server: while the lane is full nothing is read. A connection that went silent is closed, since a
-//! half-open one (the server lost power) looks the same and would last for ever. It never writes (invariant 11).
+//! Back-pressure goes to the server: while the lane is full nothing is read. A connection that went silent is closed,
+//! since a half-open one (the server lost power) looks the same and would last for ever. It never writes (invariant
+//! 11).
 
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use super::intake::Intake;
 use super::stats::{BusState, REASON_BUS_FULL};
 use super::{BusContext, SensorsError};
 
-/// Bytes of one read: at 38,400 baud four seconds, at the planned load of 600 kB/s 25 ms. With the splitter's one line this is
-/// all that a bus holds of its stream.
+/// Bytes of one read: at 38,400 baud four seconds, at the planned load of 600 kB/s 25 ms. With the splitter's one line
+/// this is all that a bus holds of its stream.
 pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
 
 /// Runs until shutdown.
@@ -84,6 +86,12 @@ async fn read(
             Ok(Ok(count)) => count,
         };
         intake.take(&buffer[..count], context.clock.now(), readings);
+        if count == READ_BYTES_MAX {
+            // More is waiting. A flood would else keep this thread for the runtime's whole budget of 128 reads, 2 MiB,
+            // and the buses that share it would wait for each: seen as 25 readings/s left to a good bus beside a
+            // garbled one.
+            tokio::task::yield_now().await;
+        }
         context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         hand_over(context, readings).await;
     }

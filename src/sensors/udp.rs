@@ -1,5 +1,5 @@
-//! A bus of datagrams: whoever sends to our port. A datagram is a unit: its last line ends with it, and the next datagram may
-//! come from another sender.
+//! A bus of datagrams: whoever sends to our port. A datagram is a unit: its last line ends with it, and the next
+//! datagram may come from another sender.
 //!
 //! Datagrams cannot be held back: what the lane cannot take is refused and counted as `bus_full`. What the kernel drops
 //! because this task was not run in time is counted by the kernel only (`/proc/net/udp`, column drops). It never sends.
@@ -12,6 +12,7 @@ use crate::reading::Reading;
 
 use super::intake::Intake;
 use super::stats::{BusState, REASON_BUS_FULL};
+use super::tcp::READ_BYTES_MAX;
 use super::{BusContext, SensorsError};
 
 /// The largest datagram: 65,535 bytes less the headers, rounded up.
@@ -42,6 +43,7 @@ async fn session(context: &BusContext, address: SocketAddr, intake: &mut Intake)
     context.opened(Some(socket.local_addr().map_err(cannot)?));
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut readings = Vec::new();
+    let mut unyielded = 0;
     loop {
         let received = tokio::select! {
             biased;
@@ -56,5 +58,11 @@ async fn session(context: &BusContext, address: SocketAddr, intake: &mut Intake)
         let total = readings.len() as u64;
         let refused = context.lane.push(&mut readings);
         context.count(total - refused, refused, REASON_BUS_FULL);
+        // A flood gives way to the other buses after each full buffer, as in `tcp`.
+        unyielded += count;
+        if unyielded >= READ_BYTES_MAX {
+            unyielded = 0;
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! AIS targets that move about the simulated vessel, and their messages as VDM sentences: types 1, 5 (two fragments), 18.
+//! AIS targets that move about the simulated vessel, and their messages as VDM sentences: types 1, 5 (two fragments),
+//! 18.
 //!
 //! The encoder is our own, apart from the gateway's decoder on purpose: a mistake shared by both would not show. It
-//! refuses types that the simulator does not send. Source: ITU-R M.1371-5, annex 8, tables 46, 50 and 61; IEC 61162-1 VDM.
+//! refuses types that the simulator does not send. Source: ITU-R M.1371-5, annex 8, tables 46, 50 and 61; IEC 61162-1
+//! VDM.
 
 use crate::clock::Stamp;
 use crate::entropy::Entropy;
@@ -181,8 +183,8 @@ impl Target {
         self.motion(bits, now).part(0, 2).part(0b1_0111, 5).part(0, 2).part(0, 20)
     }
 
-    /// Static and voyage data of class A: a cargo ship of 80 by 12 m, draught 4.3 m. That this type is sent is what tells
-    /// the class: the type is a value too.
+    /// Static and voyage data of class A: a cargo ship of 80 by 12 m, draught 4.3 m. That this type is sent is what
+    /// tells the class: the type is a value too.
     fn type_5(&self) -> Bits {
         Bits::default()
             .value(5, 6)
@@ -235,6 +237,6 @@ mod tests {
     #[test]
     fn negative_numbers_are_twos_complement() {
         assert_eq!(Bits::default().part(-1, 6).armoured(), ("w".to_owned(), 0));
-        assert_eq!(Bits::default().part(1, 8).armoured(), ("04".to_owned(), 4));
+        assert_eq!(Bits::default().part(1, 8).armoured(), ("0@".to_owned(), 4));
     }
 }

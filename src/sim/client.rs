@@ -110,7 +110,8 @@ pub(crate) async fn attend(client: u64, stream: TcpStream, mut queue: mpsc::Rece
     };
     match end {
         End::Finished => {
-            // FIN, then wait for the client's: closing with unread input would send a reset and cut the last sentences off.
+            // FIN, then wait for the client's: closing with unread input would send a reset and cut the last sentences
+            // off.
             let _ = outgoing.shutdown().await;
             let _ = timeout(LINGER_MAX, closed(&mut incoming)).await;
         }
@@ -141,8 +142,8 @@ async fn write(outgoing: &mut OwnedWriteHalf, batch: &Batch, taken: Option<&Atom
     Ok(())
 }
 
-/// Reads and throws away until the client closes its side. A client that closes one direction only is taken as gone: what
-/// would be written to it afterwards could not be called taken.
+/// Reads and throws away until the client closes its side. A client that closes one direction only is taken as gone:
+/// what would be written to it afterwards could not be called taken.
 async fn closed(incoming: &mut OwnedReadHalf) {
     let mut sink = [0; SINK_BYTES];
     while incoming.read(&mut sink).await.is_ok_and(|count| count > 0) {}

@@ -1,7 +1,7 @@
 //! Load: many simple devices, each with a transducer name of its own, each saying one reading at a steady rate.
 //!
-//! Pure: [`Devices::tick`] returns what is due. 100 devices at 100 readings/s are the 10,000 readings/s that a gateway must
-//! take in. It refuses rates that do not fit a tick's batch: see [`RATE_MILLIHERTZ_MAX`].
+//! Pure: [`Devices::tick`] returns what is due. 100 devices at 100 readings/s are the 10,000 readings/s that a gateway
+//! must take in. It refuses rates that do not fit a tick's batch: see [`RATE_MILLIHERTZ_MAX`].
 
 use super::sentence::{Sentence, Spoken};
 
@@ -22,16 +22,16 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// `millihertz`, with `phase` of the first event already owed (0.0 to 1.0: 1.0 is due at once).
+    /// `millihertz`, with `phase` of the first event already owed: from 0.0 to just under 1.0, which is due at once.
     pub(crate) fn new(millihertz: u64, phase: f64) -> Self {
-        Self { millihertz, owed: (phase.clamp(0.0, 1.0) * ONE_EVENT as f64) as u64 }
+        Self { millihertz, owed: ((phase * ONE_EVENT as f64) as u64).min(ONE_EVENT - 1) }
     }
 
-    /// How many events are due; then `tick_ms` passes.
+    /// How many events fall into the next `tick_ms`.
     pub(crate) fn due(&mut self, tick_ms: u64) -> u64 {
-        let due = self.owed / ONE_EVENT;
-        self.owed = self.owed % ONE_EVENT + self.millihertz.saturating_mul(tick_ms);
-        due
+        let owed = self.owed.saturating_add(self.millihertz.saturating_mul(tick_ms));
+        self.owed = owed % ONE_EVENT;
+        owed / ONE_EVENT
     }
 }
 
@@ -53,7 +53,7 @@ impl Devices {
     pub(crate) fn new(numbers: impl ExactSizeIterator<Item = u32>, millihertz: u64) -> Self {
         let total = numbers.len() as f64;
         let device = |(place, number)| {
-            let pace = Pace::new(millihertz, 1.0 - f64::from(place) / total);
+            let pace = Pace::new(millihertz, f64::from(place) / total);
             Device { number, pace, said: 0 }
         };
         Self { devices: (0u32..).zip(numbers).map(device).collect() }
@@ -72,7 +72,8 @@ impl Devices {
 impl Device {
     /// One transducer measurement; what is measured depends on the device's number.
     fn say(&mut self) -> Spoken {
-        // A triangle wave of 200 steps: never the same value twice in a row, so that nothing can be compressed to nothing.
+        // A triangle wave of 200 steps: never the same value twice in a row, so that nothing can be compressed to
+        // nothing.
         let phase = self.said % 200;
         let wave = if phase < 100 { phase } else { 200 - phase } as f64;
         self.said += 1;
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn slow_devices_keep_their_pace_over_a_long_time() {
-        let mut pace = Pace::new(300, 1.0);
+        let mut pace = Pace::new(300, 0.0);
         let due: u64 = (0..50_000).map(|_| pace.due(20)).sum();
         assert_eq!(due, 300, "1,000 s at 0.3 Hz");
     }

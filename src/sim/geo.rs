@@ -1,5 +1,5 @@
-//! Plane geometry on the chart, good to some nautical miles: enough to move a simulated vessel, no more. It refuses to be
-//! navigation: no geodesic, no poles.
+//! Plane geometry on the chart, good to some nautical miles: enough to move a simulated vessel, no more. It refuses to
+//! be navigation: no geodesic, no poles.
 
 /// An angle in degrees, clockwise from north where it is a direction.
 pub(crate) type Degrees = f64;

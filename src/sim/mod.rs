@@ -1,7 +1,8 @@
 //! The simulated vessel: one seeded ship whose instruments agree, many devices for load, and sockets to speak on.
 //!
-//! `Vessel` and the devices are pure; only `serve` opens sockets. The simulator knows nothing of the gateway's decoders:
-//! it counts the values it puts in, so that its count is a second opinion on what must be found at the far end.
+//! `Vessel` and the devices are pure; only `serve` opens sockets. The simulator knows nothing of the gateway's
+//! decoders: it counts the values it puts in, so that its count is a second opinion on what must be found at the far
+//! end.
 
 mod ais;
 mod client;

@@ -1,5 +1,5 @@
-//! Writes NMEA 0183 sentences and counts the values put into each, so that the simulator knows, without asking a decoder,
-//! how many readings a gateway must make of them. It refuses to know what the values mean.
+//! Writes NMEA 0183 sentences and counts the values put into each, so that the simulator knows, without asking a
+//! decoder, how many readings a gateway must make of them. It refuses to know what the values mean.
 //!
 //! Source: IEC 61162-1 (checksum: XOR of the characters between `$` or `!` and `*`, two hexadecimal digits).
 

@@ -1,7 +1,7 @@
 //! One seeded vessel: a motor yacht on a coastal passage, whose instruments agree with each other.
 //!
-//! Pure: no clock, no sockets. [`Vessel::step`] is handed the time and returns what the instruments say, each sentence with
-//! the number of readings it holds. It refuses to be a model of seakeeping: plausible together is all it promises.
+//! Pure: no clock, no sockets. [`Vessel::step`] is handed the time and returns what the instruments say, each sentence
+//! with the number of readings it holds. It refuses to be a model of seakeeping: plausible together is all it promises.
 
 use crate::clock::Stamp;
 use crate::entropy::Entropy;
@@ -301,7 +301,7 @@ mod tests {
         vessel.current = Velocity { north: 0.0, east: 0.0 };
         vessel.wind_direction.value = vessel.heading;
         let (angle, speed) = vessel.apparent_wind();
-        assert!(angle < 0.01 || angle > 359.99, "a head wind stays ahead: {angle}");
+        assert!(!(0.01..=359.99).contains(&angle), "a head wind stays ahead: {angle}");
         assert!((speed - vessel.wind_speed_ms.value - vessel.through_water_ms()).abs() < 1e-6);
     }
 
