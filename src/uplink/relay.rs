@@ -232,7 +232,7 @@ impl<C: MqttClient> Relay<C> {
     fn connect(&mut self) {
         self.retry = None;
         let attempt = self.session.trying();
-        if attempt.number > 1 || self.tally.counts().queue_flushes > 0 {
+        if attempt.again {
             self.tally.tried_again();
         }
         if attempt.logged {
