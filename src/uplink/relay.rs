@@ -329,7 +329,7 @@ impl<C: MqttClient> Relay<C> {
             self.pull_changes().await;
         }
         if let Some(refill) = self.refill
-            && self.ring.changes() < PAGE_MAX
+            && self.ring.changes() <= self.ring.limits().messages_max.min(PAGE_MAX) / 2
         {
             self.refill = self.pull_states(refill).await;
         }
@@ -419,18 +419,26 @@ impl<C: MqttClient> Relay<C> {
 
     async fn pull_states(&mut self, refill: Refill) -> Option<Refill> {
         let collection = *Collection::ALL.get(refill.collection)?;
-        let read = self.read(move |reader| reader.states(collection, refill.after)).await;
-        let Some((states, last)) = read else { return Some(refill) };
-        for state in states {
-            if !self.offer(collection.class(), vec![state]) {
-                // The page is read again when there is room; a state said twice does no harm.
-                return Some(refill);
-            }
+        let limit = self.ring.room_for_changes().min(PAGE_MAX);
+        let Some(states) = self.read(move |reader| reader.states(collection, refill.after, limit)).await else {
+            return Some(refill);
+        };
+        if states.is_empty() {
+            return Some(Refill { collection: refill.collection + 1, after: None });
         }
-        Some(match last {
-            Some(_) => Refill { collection: refill.collection, after: last },
-            None => Refill { collection: refill.collection + 1, after: None },
-        })
+        let mut refill = refill;
+        for (id, state) in states {
+            match state {
+                Ok(state) => {
+                    if !self.offer(collection.class(), vec![state]) {
+                        break;
+                    }
+                }
+                Err(error) => self.fail(&error),
+            }
+            refill.after = Some(id);
+        }
+        Some(refill)
     }
 
     /// Into the ring; false when changes found no room and stay in the log.
@@ -669,11 +677,13 @@ impl<C: MqttClient> Relay<C> {
                 let queued = Queued { message, origin: Origin::Telemetry, entity_type: "telemetry", operation };
                 self.offer(class, vec![queued]);
             }
-            Err(error) => {
-                self.tally.failed();
-                tracing::error!("{LOG} {error}");
-            }
+            Err(error) => self.fail(&error),
         }
+    }
+
+    fn fail(&mut self, error: &Unserialisable) {
+        self.tally.failed();
+        tracing::error!("{LOG} {error}");
     }
 
     fn on_order(&mut self, order: Command) {
@@ -706,7 +716,7 @@ impl<C: MqttClient> Relay<C> {
         if self.session.is_online() {
             match message::conflicts(&self.reader.topics, &open, self.clock.now().wall) {
                 Ok(message) => self.say(message, "conflicts", "update"),
-                Err(_) => self.tally.failed(),
+                Err(error) => self.fail(&error),
             }
         }
     }
