@@ -358,6 +358,71 @@ async fn a_store_that_fails_for_a_while_delays_and_loses_nothing() {
     gateway.stop().await;
 }
 
+/// Runs openssl in `dir`, which makes the certificates of the test anew each time: none is kept in the tree.
+fn openssl(dir: &std::path::Path, arguments: &str) {
+    let output = std::process::Command::new("openssl").args(arguments.split(' ')).current_dir(dir).output();
+    let output = output.unwrap_or_else(|error| {
+        panic!("openssl cannot be started ({error}); install it with `apt-get install openssl`")
+    });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_client_certificate_over_tls_is_enough_and_an_unknown_authority_is_refused() {
+    let files = tempfile::tempdir().unwrap();
+    let dir = files.path();
+    std::fs::write(dir.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
+    for name in ["ca", "other"] {
+        openssl(
+            dir,
+            &format!("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"),
+        );
+    }
+    for name in ["server", "client"] {
+        openssl(dir, &format!("req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        openssl(
+            dir,
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out {name}.pem"
+            ),
+        );
+    }
+    let path = |name: &str| dir.join(name);
+    // Started by root, mosquitto would become another user, who cannot read the files of the test.
+    let tls = format!(
+        "user root\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
+        path("ca.pem").display(),
+        path("server.pem").display(),
+        path("server.key").display()
+    );
+    let broker = Mosquitto::start_on(free_port().await, &tls).await;
+    let url = format!("mqtts://127.0.0.1:{}", broker.port);
+    let sound = BrokerConfig {
+        ca_cert: path("ca.pem"),
+        client_cert: path("client.pem"),
+        client_key: path("client.key"),
+        ..config(&url)
+    };
+    let feed = MemoryFeed::new();
+    feed.create(Collection::WorkOrders, 1, "over TLS");
+    let wary = Gateway::start(BrokerConfig { ca_cert: path("other.pem"), ..sound.clone() }, &feed);
+    eventually("it tried again and again", || wary.handle.health().tries > 3).await;
+    assert!(wary.handle.health().last_error.contains("UnknownIssuer"), "{}", wary.handle.health().last_error);
+    wary.stop().await;
+    assert_eq!(feed.cursor_now(), 0);
+    let gateway = Gateway::start(sound, &feed);
+    eventually("the change is acknowledged", || feed.is_delivered()).await;
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_unchecked_certificate_on_board_is_taken_with_a_warning_in_the_health() {
+    let unchecked = BrokerConfig { tls_reject_unauthorized: false, ..config("mqtts://127.0.0.1:1") };
+    let gateway = Gateway::start(unchecked, &MemoryFeed::new());
+    assert!(gateway.handle.health().warnings[0].contains("tls_reject_unauthorized"));
+    gateway.stop().await;
+}
+
 /// What the fault broker acknowledged, and how often the cursor ran ahead of it.
 #[derive(Clone, Default)]
 struct Books {

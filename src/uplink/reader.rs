@@ -72,6 +72,9 @@ pub struct Outgoing {
     pub messages: Result<Vec<Queued>, Unserialisable>,
 }
 
+/// The state of a record as a message, or why there can be none.
+pub type State = (Uuid, Result<Queued, Unserialisable>);
+
 /// What is needed to read; clones share it.
 #[derive(Clone)]
 pub struct Reader {
@@ -155,12 +158,7 @@ impl Reader {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn states(
-        &self,
-        collection: Collection,
-        after: Option<Uuid>,
-        limit: usize,
-    ) -> Result<Vec<(Uuid, Result<Queued, Unserialisable>)>, FeedError> {
+    pub fn states(&self, collection: Collection, after: Option<Uuid>, limit: usize) -> Result<Vec<State>, FeedError> {
         if !self.is_retained(collection) {
             return Ok(Vec::new());
         }
