@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::record::{ChangeType, Class, Collection};
+use crate::record::{ChangeType, Class, Collection, Record};
 use crate::uplink::feed::{ChangeFeed, FeedError, LoggedChange};
 use crate::uplink::message::{self, Message, Place, Unserialisable};
 use crate::uplink::ring::Weigh;
@@ -71,6 +71,9 @@ pub struct Outgoing {
     /// Its messages, or why there can be none.
     pub messages: Result<Vec<Queued>, Unserialisable>,
 }
+
+/// The state of a record as a message, or why there can be none.
+pub type State = (Uuid, Result<Queued, Unserialisable>);
 
 /// What is needed to read; clones share it.
 #[derive(Clone)]
@@ -151,25 +154,20 @@ impl Reader {
         })
     }
 
-    /// At most [`PAGE_MAX`] states of a collection after `after`, with the last id seen; empty when there are no more.
+    /// At most `limit` states of a collection after `after`, by the ids of their records; empty when there are no more.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn states(
-        &self,
-        collection: Collection,
-        after: Option<Uuid>,
-    ) -> Result<(Vec<Queued>, Option<Uuid>), FeedError> {
+    pub fn states(&self, collection: Collection, after: Option<Uuid>, limit: usize) -> Result<Vec<State>, FeedError> {
         if !self.is_retained(collection) {
-            return Ok((Vec::new(), None));
+            return Ok(Vec::new());
         }
-        let records = self.feed.all_records(collection, after, PAGE_MAX)?;
-        let last = records.last().map(|record| record.id);
-        let states = records.iter().filter_map(|record| {
-            let message = message::state(&self.topics, collection, record).ok()?;
-            Some(Queued { message, origin: Origin::Again, entity_type: collection.name(), operation: "state" })
-        });
-        Ok((states.collect(), last))
+        let records = self.feed.all_records(collection, after, limit)?;
+        let state = |record: &Record| {
+            let message = message::state(&self.topics, collection, record)?;
+            Ok(Queued { message, origin: Origin::Again, entity_type: collection.name(), operation: "state" })
+        };
+        Ok(records.iter().map(|record| (record.id, state(record))).collect())
     }
 
     fn is_retained(&self, collection: Collection) -> bool {

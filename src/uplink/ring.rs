@@ -37,6 +37,7 @@ pub struct Ring<T> {
     limits: Limits,
     messages: usize,
     bytes: usize,
+    change_bytes: usize,
 }
 
 /// The lanes, in the order in which they are served.
@@ -50,7 +51,7 @@ const fn droppable(class: Class) -> bool {
 impl<T: Weigh> Ring<T> {
     /// An empty ring.
     pub fn new(limits: Limits) -> Self {
-        Self { lanes: Default::default(), limits, messages: 0, bytes: 0 }
+        Self { lanes: Default::default(), limits, messages: 0, bytes: 0, change_bytes: 0 }
     }
 
     /// Takes `items` in, all or none, dropping lower classes for them. Gives how many messages were dropped for it.
@@ -60,24 +61,29 @@ impl<T: Weigh> Ring<T> {
     /// is taken when no other change waits, for it would never fit.
     pub fn offer(&mut self, class: Class, items: Vec<T>, now_ms: u64) -> Result<u64, Vec<T>> {
         let bytes: usize = items.iter().map(Weigh::bytes).sum();
+        // Asked before anything is dropped for it: telemetry must not go for a change that does not fit either way.
+        if !droppable(class) && self.changes() > 0 && !self.fits_beside_changes(items.len(), bytes) {
+            return Err(items);
+        }
         let mut dropped = 0;
         while !self.fits(items.len(), bytes) {
             if self.drop_one(class) {
                 dropped += 1;
             } else if droppable(class) {
                 return Ok(dropped + items.len() as u64);
-            } else if self.changes() == 0 {
-                break;
             } else {
-                return Err(items);
+                break;
             }
         }
         for item in items {
-            self.messages += 1;
-            self.bytes += item.bytes();
+            self.entered(class, item.bytes());
             self.lanes[usize::from(class.number())].push_back(Entry { item, queued_at_ms: now_ms });
         }
         Ok(dropped)
+    }
+
+    fn fits_beside_changes(&self, messages: usize, bytes: usize) -> bool {
+        self.changes() + messages <= self.limits.messages_max && self.change_bytes + bytes <= self.limits.bytes_max
     }
 
     fn fits(&self, messages: usize, bytes: usize) -> bool {
@@ -97,10 +103,21 @@ impl<T: Weigh> Ring<T> {
         &self.lanes[usize::from(class.number())]
     }
 
+    const fn entered(&mut self, class: Class, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+        if !droppable(class) {
+            self.change_bytes += bytes;
+        }
+    }
+
     fn take(&mut self, class: Class) -> Option<T> {
         let entry = self.lanes[usize::from(class.number())].pop_front()?;
         self.messages -= 1;
         self.bytes -= entry.item.bytes();
+        if !droppable(class) {
+            self.change_bytes -= entry.item.bytes();
+        }
         Some(entry.item)
     }
 
@@ -113,8 +130,7 @@ impl<T: Weigh> Ring<T> {
     /// Puts a message back to the front, when the client did not take it (J4). It is let in even if the ring is full:
     /// it was in it a moment ago.
     pub fn put_back(&mut self, class: Class, item: T, now_ms: u64) {
-        self.messages += 1;
-        self.bytes += item.bytes();
+        self.entered(class, item.bytes());
         self.lanes[usize::from(class.number())].push_front(Entry { item, queued_at_ms: now_ms });
     }
 

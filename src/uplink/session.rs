@@ -48,6 +48,8 @@ pub enum Phase {
 pub struct Try {
     /// Counts from 1 since the last success.
     pub number: u64,
+    /// Whether it is not the first since the start.
+    pub again: bool,
     /// Whether it is worth a line in the log (I8).
     pub logged: bool,
 }
@@ -107,7 +109,8 @@ impl Session {
     pub const fn trying(&mut self) -> Try {
         self.phase = Phase::Connecting;
         self.tries += 1;
-        Try { number: self.tries, logged: is_logged(self.tries) }
+        let again = self.ever_connected || self.tries > 1;
+        Try { number: self.tries, again, logged: is_logged(self.tries) }
     }
 
     /// The broker answered.
@@ -181,7 +184,7 @@ mod tests {
         let expected: Vec<u64> = (1..=10).chain((20..=100).step_by(10)).chain([200, 300, 400]).collect();
         assert_eq!(logged, expected);
         session.connected(0, KEPT);
-        assert_eq!(session.trying(), Try { number: 1, logged: true });
+        assert_eq!(session.trying(), Try { number: 1, again: true, logged: true });
     }
 
     #[test]
