@@ -50,7 +50,9 @@ impl Ship {
         let stop = CancellationToken::new();
         tokio::spawn(api::publish(state.clone(), stop.clone()));
         tokio::spawn(api::serve_with(listener, api::router(state), stop.clone(), limits, metrics.clone()));
-        let client = Client::builder().no_proxy().build().unwrap();
+        // reqwest is built without a TLS provider of its own; a second test finds the first one's in place.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = Client::builder().no_proxy().no_gzip().build().unwrap();
         let guard = stop.clone().drop_guard();
         Self { address, client, vessel, live, metrics, stop, _stop_at_end: guard }
     }
@@ -191,11 +193,15 @@ async fn a_huge_body_is_refused_unread() {
     let body = vec![b'x'; api::BODY_BYTES_MAX + 1];
     let request = ship.client.post(ship.url("/api/telemetry/prune")).bearer_auth(TOKEN).body(body);
     assert_eq!(refused(request.send().await.unwrap(), StatusCode::PAYLOAD_TOO_LARGE).await, "too_large");
-    let endless = format!(
-        "POST /api/telemetry/prune HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
-         Content-Length: 18446744073709551615\r\nConnection: close\r\n\r\n"
-    );
-    assert!(ship.raw(endless.as_bytes()).await.starts_with("HTTP/1.1 413"));
+    // The largest length there is; hyper refuses the one above as a number it keeps for itself.
+    for (length, status) in [("9223372036854775807", "413"), ("18446744073709551615", "4")] {
+        let endless = format!(
+            "POST /api/telemetry/prune HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = ship.raw(endless.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{length} got {answer:?}");
+    }
     assert_eq!(ship.vessel.prunes(), 0);
 }
 
@@ -224,7 +230,9 @@ async fn hostile_requests_are_refused_and_harm_nobody() {
 #[tokio::test]
 async fn another_machines_name_is_refused_on_loopback() {
     let ship = Ship::launch().await;
-    for (host, allowed) in [("evil.example", false), ("localhost:1", true), ("127.0.0.1.nip.io", false), ("[::1]", true)] {
+    for (host, allowed) in
+        [("evil.example", false), ("localhost:1", true), ("127.0.0.1.nip.io", false), ("[::1]", true)]
+    {
         let response = ship.client.get(ship.url("/api/status")).header(HOST, host).send().await.unwrap();
         if allowed {
             assert_eq!(response.status(), StatusCode::OK, "{host}");

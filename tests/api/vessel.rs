@@ -137,11 +137,18 @@ impl Vessel {
             })
             .collect();
         let position = |north: f64, east: f64| Value::Position { latitude: 53.9812 + north, longitude: 7.1234 + east };
-        readings.push(self.reading(Context::OwnShip, "navigation.position", ("", "gps.GP"), position(t * 4e-5, t * 6e-5)));
-        let mut dead = self.reading(Context::OwnShip, "navigation.magneticVariation", ("", "old.HC"), Value::Float(0.02));
+        readings.push(self.reading(
+            Context::OwnShip,
+            "navigation.position",
+            ("", "gps.GP"),
+            position(t * 4e-5, t * 6e-5),
+        ));
+        let mut dead =
+            self.reading(Context::OwnShip, "navigation.magneticVariation", ("", "old.HC"), Value::Float(0.02));
         dead.received_at = self.started_at.plus_millis(-95_000);
         readings.push(dead);
-        let mut absent = self.reading(Context::OwnShip, "environment.depth.surfaceToTransducer", ("", "sounder.SD"), Value::Absent);
+        let mut absent =
+            self.reading(Context::OwnShip, "environment.depth.surfaceToTransducer", ("", "sounder.SD"), Value::Absent);
         absent.quality = Quality::NotAvailable;
         readings.push(absent);
         for i in 0..TARGETS {
@@ -149,7 +156,12 @@ impl Vessel {
             let angle = TAU * f64::from(i) / f64::from(TARGETS);
             let place = position(0.02 * f64::from(i % 7) * angle.sin(), 0.05 * f64::from(i % 5 + 1) * angle.cos());
             readings.push(self.reading(vessel, "navigation.position", ("", "ais.AI"), place));
-            readings.push(self.reading(vessel, "navigation.speedOverGround", ("", "ais.AI"), Value::Float(f64::from(i % 9))));
+            readings.push(self.reading(
+                vessel,
+                "navigation.speedOverGround",
+                ("", "ais.AI"),
+                Value::Float(f64::from(i % 9)),
+            ));
             let course = self.reading(vessel, "navigation.courseOverGroundTrue", ("", "ais.AI"), Value::Float(angle));
             readings.push(course);
             if i % 3 == 0 {
@@ -186,7 +198,11 @@ impl Backend for Vessel {
             last_data_at: ago(200),
             ..BusStatus::default()
         };
-        let noisy = BusStatus { rejected: 3, rejected_by_reason: [("checksum".to_owned(), 3)].into(), ..bus("bridge", 10110, 41.0) };
+        let noisy = BusStatus {
+            rejected: 3,
+            rejected_by_reason: [("checksum".to_owned(), 3)].into(),
+            ..bus("bridge", 10110, 41.0)
+        };
         let lost = BusStatus {
             state: BusState::Closed,
             readings_per_s: 0.0,

@@ -119,7 +119,9 @@ function paint(entry) {
   const [text, unit] = shown(entry);
   put(entry.tile.value, text);
   put(entry.tile.unit, unit);
-  entry.tile.value.classList.toggle("long", text.length > 8);
+  // A number is never cut: a longer one is written smaller.
+  const length = text.length + unit.length * 0.42;
+  entry.tile.value.className = `value ${text.includes("\n") ? "lines" : length > 8 ? "long" : length > 6.8 ? "mid" : ""}`;
 }
 
 function paintAge(entry) {
@@ -182,7 +184,7 @@ function drawExplained() {
   if (!explained) return;
   const conversion = typeof explained.value === "number" && rule(explained.path, explained.unit);
   const facts = {
-    Shown: shown(explained).join(" ").replace("\n", " "),
+    Shown: shown(explained).join(" ").replace("\n", ", "),
     "As stored": `${JSON.stringify(explained.value)} ${explained.unit}`.trim(),
     Conversion: conversion ? `\u00d7 ${+conversion[0].toPrecision(7)}${conversion[1] ? ` ${conversion[1]}` : ""}` : "none",
     Path: explained.path,
@@ -190,8 +192,8 @@ function drawExplained() {
     Context: explained.context,
     Instance: explained.instance || "the only one",
     Quality: explained.quality.replaceAll("_", " "),
-    Observed: explained.observed_at,
-    Received: explained.received_at,
+    Observed: explained.observed_at.replace("T", " "),
+    Received: explained.received_at.replace("T", " "),
     Age: duration(age(explained)) + (age(explained) > STALE_S ? ": stale" : ""),
   };
   put($("why-title"), label(explained.path));
