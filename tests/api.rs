@@ -392,6 +392,35 @@ async fn the_page_comes_guarded_small_and_cached() {
     assert!(script_bytes < 10 << 10, "{script_bytes} bytes of script over the wire");
 }
 
+struct Fleet;
+
+impl api::FleetSource for Fleet {
+    fn fleet(&self) -> Result<api::FleetStatus, api::BackendError> {
+        let vessel = api::FleetVessel { id: "a".to_owned(), name: "<b>A</b>".to_owned(), ..Default::default() };
+        Ok(api::FleetStatus { vessels: vec![vessel], ..Default::default() })
+    }
+}
+
+#[tokio::test]
+async fn the_fleets_page_stands_on_the_same_frame() {
+    let ship = Ship::launch().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = api::protect(api::fleet::routes(Arc::new(Fleet)), Hosts::Any, api::BODY_BYTES_MAX);
+    tokio::spawn(api::serve(listener, router, ship.stop.clone()));
+    let page = ship.client.get(&url).send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let text = page.text().await.unwrap();
+    assert!(text.contains("/assets/fleet.js") && !text.contains("<b>A"), "{text}");
+    let fleet: api::FleetStatus =
+        ship.client.get(format!("{url}/api/fleet")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(fleet.vessels[0].name, "<b>A</b>");
+    let style = ship.client.get(format!("{url}/assets/style.css")).send().await.unwrap();
+    assert_eq!(style.status(), StatusCode::OK);
+    let stray = ship.client.get(format!("{url}/api/status")).send().await.unwrap();
+    assert_eq!(refused(stray, StatusCode::NOT_FOUND).await, "not_found");
+}
+
 /// Stays for a browser when `HAWSER_BROWSER_LISTEN` names an address; else shows that the moving vessel moves.
 #[tokio::test]
 async fn a_moving_vessel_is_seen_to_move() {

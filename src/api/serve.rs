@@ -31,7 +31,8 @@ pub const CONNECTIONS_MAX: usize = 256;
 /// Connections that are being told 503 at once; beyond, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 
-/// From the connection's start, or the last answer, to the end of the next request's headers; bounds idle connections too.
+/// From the connection's start, or the last answer, to the end of the next request's headers; bounds idle connections
+/// too.
 pub const HEADER_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// How long the far end may leave our bytes unread: a phone that left the Wi-Fi, or one who will not read.
@@ -71,7 +72,8 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `stop`, with the usual limits. Connections then have [`SHUTDOWN_TIME_MAX`] to end.
+/// Serves `router` on `listener` until `stop`, with the usual limits. Connections then have [`SHUTDOWN_TIME_MAX`] to
+/// end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_with(listener, router, stop, ServeLimits::default(), ApiMetrics::default()).await;
 }
