@@ -32,7 +32,8 @@ pub const TOKEN_CHARS_MIN: usize = 22;
 /// A longer one is no token but a file put there by mistake.
 pub const TOKEN_CHARS_MAX: usize = 256;
 
-/// Wrong tokens that one address may send within [`FAILURE_WINDOW_MS`] before it must wait (UR E27, failed login limit).
+/// Wrong tokens that one address may send within [`FAILURE_WINDOW_MS`] before it must wait (UR E27, failed login
+/// limit).
 pub const FAILURES_MAX: u32 = 10;
 
 /// How long failures are remembered, and how long one waits at most.

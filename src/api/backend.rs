@@ -1,4 +1,5 @@
-//! What the HTTP room asks of the gateway behind it. One trait; the gateway implements it, tests bring a small real one.
+//! What the HTTP room asks of the gateway behind it. One trait; the gateway implements it, tests bring a small real
+//! one.
 //!
 //! Every method is plain and may block: the routes call it on a blocking thread, never on the runtime's, and never more
 //! than a bounded number at once. The routes hold no state of the gateway themselves.

@@ -1,7 +1,7 @@
 //! The fleet's page ashore: which vessels there are, when each was last heard of, what came from it, where it is.
 //!
-//! The shore fills a [`FleetStatus`]; this renders it and hands it out as `GET /api/fleet`. It writes nothing and decides
-//! nothing; who may look is for the TLS terminator before it, or the loopback default.
+//! The shore fills a [`FleetStatus`]; this renders it and hands it out as `GET /api/fleet`. It writes nothing and
+//! decides nothing; who may look is for the TLS terminator before it, or the loopback default.
 
 use std::sync::Arc;
 

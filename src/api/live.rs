@@ -1,7 +1,7 @@
 //! The latest value of every series, and the events that carry changes to those who watch.
 //!
-//! Events are serialised once for all clients, at most [`EVENTS_PER_SECOND_MAX`] a second, with the changed series only;
-//! nothing is noted, serialised or sent while nobody watches. It keeps no history: that is the store's.
+//! Events are serialised once for all clients, at most [`EVENTS_PER_SECOND_MAX`] a second, with the changed series
+//! only; nothing is noted, serialised or sent while nobody watches. It keeps no history: that is the store's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The HTTP room on board: the page, the API, the live stream; and the fleet's page ashore.
 //!
-//! `router` answers requests out of a [`Backend`] and the [`Live`] table; `serve` takes connections. The room refuses to
-//! touch the store or a sensor itself, to write without the token, and to hold more than a bounded number of anything.
-//! It asks nothing of the network: pages, style and scripts are in the binary.
+//! `router` answers requests out of a [`Backend`] and the [`Live`] table; `serve` takes connections. The room refuses
+//! to touch the store or a sensor itself, to write without the token, and to hold more than a bounded number of
+//! anything. It asks nothing of the network: pages, style and scripts are in the binary.
 
 pub mod auth;
 pub mod backend;
@@ -156,7 +156,8 @@ pub fn router(state: ApiState) -> Router {
     router_with(state, Router::new())
 }
 
-/// The router on board with the routes of `more` beside its own, behind the same guards: whatever writes needs the token.
+/// The router on board with the routes of `more` beside its own, behind the same guards: whatever writes needs the
+/// token.
 pub fn router_with(state: ApiState, more: Router) -> Router {
     let hosts = state.hosts;
     let guarded = pages::routes()

@@ -1,7 +1,7 @@
 //! The page on board and the files it is made of. All of it is in the binary; nothing is asked of the network.
 //!
-//! The page is a frame; `live.js` fills it from the stream. No script or style stands inline, so that the content policy
-//! can forbid both. Nothing that a sensor or a person said is written into HTML here.
+//! The page is a frame; `live.js` fills it from the stream. No script or style stands inline, so that the content
+//! policy can forbid both. Nothing that a sensor or a person said is written into HTML here.
 
 use std::sync::LazyLock;
 
@@ -106,7 +106,9 @@ pub(super) fn top_bar(title: &str, title_id: &str, clock_note: &str) -> Markup {
         p id="lost" class="lost" role="status" hidden {
             strong { "No connection to the gateway." } " What you see is old. Trying again by itself."
         }
-        noscript { p class="lost" { "This page needs JavaScript. The values as JSON: " a href="/api/values" { "/api/values" } } }
+        noscript {
+            p class="lost" { "This page needs JavaScript. The values as JSON: " a href="/api/values" { "/api/values" } }
+        }
     }
 }
 
@@ -180,7 +182,8 @@ fn why() -> Markup {
 mod tests {
     use super::*;
 
-    /// Bytes of scripts that a phone on a bad Wi-Fi loads for the page on board; without comments and indents it is half.
+    /// Bytes of scripts that a phone on a bad Wi-Fi loads for the page on board; without comments and indents it is
+    /// half.
     const SCRIPT_BYTES_MAX: usize = 24 << 10;
 
     #[test]

@@ -31,7 +31,8 @@ pub const CONNECTIONS_MAX: usize = 256;
 /// Connections that are being told 503 at once; beyond, they are closed without a word.
 pub const REFUSALS_MAX: usize = 64;
 
-/// From the connection's start, or the last answer, to the end of the next request's headers; bounds idle connections too.
+/// From the connection's start, or the last answer, to the end of the next request's headers; bounds idle connections
+/// too.
 pub const HEADER_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// How long the far end may leave our bytes unread: a phone that left the Wi-Fi, or one who will not read.
@@ -50,7 +51,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\n\
-    Content-Type: application/json\r\nContent-Length: 137\r\n\r\n\
+    Content-Type: application/json\r\nContent-Length: 139\r\n\r\n\
     {\"error\":{\"code\":\"busy\",\"message\":\"too many connections at once\",\
     \"hint\":\"wait for the seconds in Retry-After, then try again; close tabs\"}}";
 
@@ -71,7 +72,8 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves `router` on `listener` until `stop`, with the usual limits. Connections then have [`SHUTDOWN_TIME_MAX`] to end.
+/// Serves `router` on `listener` until `stop`, with the usual limits. Connections then have [`SHUTDOWN_TIME_MAX`] to
+/// end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_with(listener, router, stop, ServeLimits::default(), ApiMetrics::default()).await;
 }
@@ -120,12 +122,14 @@ pub async fn serve_with(
     }
 }
 
-/// Says why and waits for the far end to close: closing over unread bytes would reset the answer away.
+/// Says why once asked, as clients take an answer before their question for an error, and waits for the far end to
+/// close: closing over unread bytes would reset the answer away.
 async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let told = async {
+        let mut unread = [0; 1_024];
+        let _asked = stream.read(&mut unread).await?;
         stream.write_all(REFUSAL.as_bytes()).await?;
         stream.shutdown().await?;
-        let mut unread = [0; 1_024];
         while stream.read(&mut unread).await? > 0 {}
         io::Result::Ok(())
     };

@@ -1,7 +1,7 @@
 //! What the gateway says of itself: one document for the page, for `GET /api/status` and for `hawser status`.
 //!
-//! Plain data; the gateway fills it (see [`super::Backend::status`]). It holds no secret: a broker's URL comes without its
-//! password, see [`url_without_password`].
+//! Plain data; the gateway fills it (see [`super::Backend::status`]). It holds no secret: a broker's URL comes without
+//! its password, see [`url_without_password`].
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ async fn publish_for_ever(state: &ApiState) {
             ticks.tick().await;
             state.live.send_changes(state.clock.now().wall);
             tick = tick.wrapping_add(1);
-            if tick % EVENTS_PER_SECOND_MAX == 0
+            if tick.is_multiple_of(EVENTS_PER_SECOND_MAX)
                 && let Ok(status) = status_json(state).await
             {
                 state.live.send("status", &status);

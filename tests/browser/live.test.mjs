@@ -183,7 +183,9 @@ test("a number tells why it is shown", { timeout: 2 * PATIENCE_MS }, async () =>
   await tile.click();
   const facts = await page.locator("#why-facts").innerText();
   assert.ok(facts.includes(path), facts);
-  for (const name of ["Source", "Context", "Quality", "Observed", "Received", "Age"]) assert.ok(facts.includes(name), name);
+  for (const name of ["Source", "Context", "Quality", "Observed", "Received", "Age"]) {
+    assert.ok(facts.includes(name), name);
+  }
   await page.screenshot({ path: join(SCREENSHOTS, "onboard-why.png") });
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !document.querySelector("#why").open);

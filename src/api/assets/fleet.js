@@ -40,8 +40,10 @@ function drawVessel(card, vessel, now) {
   put(head.children[1], seconds === Infinity ? "Never seen" : `${duration(seconds)} ago`);
   head.children[1].className = `is ${seconds < QUIET_S ? "good" : "idle"}`;
   put(note, vessel.id);
-  const place = vessel.position ? position(vessel.position).join("  ") : "\u2013";
-  const speed = typeof vessel.speed_m_per_s === "number" ? `${(vessel.speed_m_per_s * 1.943844).toFixed(1)} kn` : "\u2013";
+  const place = vessel.position ? position(vessel.position).join("\n") : "\u2013";
+  const speed = typeof vessel.speed_m_per_s === "number"
+    ? `${(vessel.speed_m_per_s * 1.943844).toFixed(1)} kn`
+    : "\u2013";
   const values = [place, speed, number(vessel.readings), number(vessel.records), number(vessel.pending_conflicts)];
   values.forEach((value, i) => put(facts.children[i].children[1], value));
   facts.children[4].children[1].className = vessel.pending_conflicts ? "is warn" : "";
@@ -57,7 +59,7 @@ async function ask() {
     document.body.classList.remove("is-lost");
   } catch {
     $("lost").hidden = false;
-    put($("live"), "No connection");
+    put($("live"), "Lost");
     document.body.classList.add("is-lost");
   }
   setTimeout(ask, ASK_MS);

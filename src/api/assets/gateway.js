@@ -3,6 +3,7 @@
 import { bytes, duration, el, number, put } from "./units.js";
 
 const $ = (id) => document.getElementById(id);
+const CLOCKS = { gnss: "satellite", ntp: "NTP", rtc: "own clock", none: "not set" };
 const peaks = new Map();
 
 // One line of a card: {name, value, state, note, part}. `part` is 0 to 1; `state` is good, bad, warn or idle.
@@ -40,8 +41,9 @@ export function drawStatus(status) {
   const now = Date.parse(status.now);
   const ago = (stamp) => (stamp ? `${duration((now - Date.parse(stamp)) / 1000)} ago` : "never");
   put($("vessel"), status.vessel.name || status.vessel.id);
-  put($("clock-quality"), `UTC, ${{ gnss: "satellite", ntp: "NTP", rtc: "own clock", none: "not set" }[status.clock_quality]}`);
-  put($("version"), join(`Hawser ${status.version}`, `vessel ${status.vessel.id}`, status.started_at && `up ${ago(status.started_at).slice(0, -4)}`));
+  put($("clock-quality"), `UTC, ${CLOCKS[status.clock_quality]}`);
+  const up = status.started_at && `up ${ago(status.started_at).replace(" ago", "")}`;
+  put($("version"), join(`Hawser ${status.version}`, `vessel ${status.vessel.id}`, up));
   drawAlarms(status.alarms);
   drawLines("shore", shoreLines(status, ago));
   drawLines("buses", status.buses.map((bus) => busLine(bus, ago)));
@@ -60,7 +62,9 @@ function drawAlarms(alarms) {
 }
 
 function shoreLines({ shore, store }, ago) {
-  if (!shore.configured) return [{ name: "Link", value: "Not configured", state: "idle", note: "Everything stays on board" }];
+  if (!shore.configured) {
+    return [{ name: "Link", value: "Not configured", state: "idle", note: "Everything stays on board" }];
+  }
   const offline = shore.link !== "online";
   const all = store.durable_seq;
   const had = Math.min(shore.readings_acknowledged_seq, all);
@@ -69,7 +73,10 @@ function shoreLines({ shore, store }, ago) {
       name: "Link",
       value: offline ? "Offline" : "Online",
       state: offline ? "idle" : "good",
-      note: join(shore.offline_since && `since ${ago(shore.offline_since)}`, `last contact ${ago(shore.last_success_at)}`),
+      note: join(
+        shore.offline_since && `since ${ago(shore.offline_since)}`,
+        `last contact ${ago(shore.last_success_at)}`,
+      ),
     },
     {
       name: "Sync",
@@ -92,7 +99,9 @@ function busLine(bus, ago) {
   const peak = Math.max(peaks.get(bus.name) ?? 0, bus.readings_per_s);
   peaks.set(bus.name, peak);
   const open = bus.state === "open";
-  const reasons = Object.entries(bus.rejected_by_reason).map(([reason, count]) => `${reason.replaceAll("_", " ")} ${number(count)}`);
+  const reasons = Object.entries(bus.rejected_by_reason)
+    .map(([reason, count]) => `${reason.replaceAll("_", " ")} ${number(count)}`)
+    .join(", ");
   return {
     name: bus.name,
     value: open ? `${bus.readings_per_s.toFixed(bus.readings_per_s < 100 ? 1 : 0)} /s` : capital(bus.state),
@@ -101,7 +110,7 @@ function busLine(bus, ago) {
     note: join(
       `${bus.protocol} ${bus.address}`,
       `${number(bus.sentences)} sentences`,
-      bus.rejected ? `${number(bus.rejected)} rejected${reasons.length ? ` (${reasons.join(", ")})` : ""}` : "none rejected",
+      bus.rejected ? `${number(bus.rejected)} rejected${reasons && ` (${reasons})`}` : "none rejected",
       `last ${ago(bus.last_data_at)}`,
       !open && bus.last_error,
     ),
@@ -116,7 +125,11 @@ function storeLines(store, ago) {
       value: bytes(store.bytes),
       part: store.bytes_max ? store.bytes / store.bytes_max : undefined,
       barState: store.bytes > 0.9 * store.bytes_max ? "warn" : "",
-      note: join(store.bytes_max && `of ${bytes(store.bytes_max)}`, `${number(store.files)} files`, store.oldest && `oldest ${ago(store.oldest)}`),
+      note: join(
+        store.bytes_max && `of ${bytes(store.bytes_max)}`,
+        `${number(store.files)} files`,
+        store.oldest && `oldest ${ago(store.oldest)}`,
+      ),
     },
     { name: "Readings kept", value: number(store.readings) },
     {
@@ -144,7 +157,7 @@ function brokerLines(broker) {
       value: `${number(broker.ring_messages)} waiting`,
       part: broker.ring_messages_max ? broker.ring_messages / broker.ring_messages_max : undefined,
       barState: broker.ring_messages > 1000 ? "warn" : "",
-      note: join(bytes(broker.ring_bytes), `${number(broker.published)} published`, `${number(broker.dropped)} dropped`),
+      note: join(bytes(broker.ring_bytes), `${number(broker.published)} sent`, `${number(broker.dropped)} dropped`),
     },
   ];
 }

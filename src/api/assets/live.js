@@ -5,6 +5,7 @@ import { drawStatus } from "./gateway.js";
 
 const STALE_S = 10;
 const LOST_MS = 5000;
+const RETRY_MS = 3000;
 const TILES_MAX = 400;
 const TARGETS_MAX = 100;
 const TREND_POINTS = 60;
@@ -22,6 +23,7 @@ const byKey = new Map(); // own-ship tiles, kept over reconnects
 const targets = new Map(); // other contexts: path to latest
 let clockOffset = 0; // gateway's wall clock minus performance.now()
 let heardAt = performance.now();
+let triedAt = -Infinity;
 let source;
 let explained;
 
@@ -30,11 +32,13 @@ const age = (item) => (gatewayNow() - Date.parse(item.received_at)) / 1000;
 
 function connect() {
   source?.close();
+  triedAt = performance.now();
   source = new EventSource("/api/stream");
   source.addEventListener("snapshot", (event) => {
     byId.clear();
     targets.clear();
     take(JSON.parse(event.data));
+    drawTime();
   });
   source.addEventListener("values", (event) => take(JSON.parse(event.data)));
   source.addEventListener("status", (event) => {
@@ -54,7 +58,7 @@ function heard(now) {
 function showLost(lost) {
   $("lost").hidden = !lost;
   document.body.classList.toggle("is-lost", lost);
-  put($("live"), lost ? "No connection" : "Live");
+  put($("live"), lost ? "Lost" : "Live");
 }
 
 function take({ now, values }) {
@@ -119,7 +123,10 @@ function paint(entry) {
   const [text, unit] = shown(entry);
   put(entry.tile.value, text);
   put(entry.tile.unit, unit);
-  entry.tile.value.classList.toggle("long", text.length > 8);
+  // A number is never cut: a longer one is written smaller.
+  const length = text.length + unit.length * 0.42;
+  const size = length > 8 ? "long" : length > 6.8 ? "mid" : "";
+  entry.tile.value.className = `value ${text.includes("\n") ? "lines" : size}`;
 }
 
 function paintAge(entry) {
@@ -134,7 +141,8 @@ function paintAge(entry) {
   // A flat line stays in the middle: noise below a thousandth is no trend.
   const span = Math.max(Math.max(...entry.trend) - low, Math.abs(low) / 1000, 1e-9);
   const x0 = TREND_POINTS - entry.trend.length;
-  entry.tile.line.setAttribute("points", entry.trend.map((v, i) => `${x0 + i},${(18 - ((v - low) / span) * 16).toFixed(1)}`).join(" "));
+  const points = entry.trend.map((v, i) => `${x0 + i},${(18 - ((v - low) / span) * 16).toFixed(1)}`);
+  entry.tile.line.setAttribute("points", points.join(" "));
 }
 
 const RAD = Math.PI / 180;
@@ -147,7 +155,8 @@ function drawTargets() {
   put($("target-count"), String(targets.size));
   $("ais").hidden = targets.size === 0;
   if (!$("ais").open) return;
-  const own = [...byKey.values()].find((entry) => entry.path === "navigation.position" && entry.quality === "good")?.value;
+  const ownPosition = (entry) => entry.path === "navigation.position" && entry.quality === "good";
+  const own = [...byKey.values()].find(ownPosition)?.value;
   const rows = [...targets].map(([context, target]) => {
     const at = target["navigation.position"];
     const away = own && at?.value ? metresBetween(own, at.value) : Infinity;
@@ -182,16 +191,16 @@ function drawExplained() {
   if (!explained) return;
   const conversion = typeof explained.value === "number" && rule(explained.path, explained.unit);
   const facts = {
-    Shown: shown(explained).join(" ").replace("\n", " "),
+    Shown: shown(explained).join(" ").replace("\n", ", "),
     "As stored": `${JSON.stringify(explained.value)} ${explained.unit}`.trim(),
-    Conversion: conversion ? `\u00d7 ${+conversion[0].toPrecision(7)}${conversion[1] ? ` ${conversion[1]}` : ""}` : "none",
+    Conversion: conversion ? `\u00d7 ${+conversion[0].toPrecision(7)} ${conversion[1] || ""}`.trim() : "none",
     Path: explained.path,
     Source: explained.source,
     Context: explained.context,
     Instance: explained.instance || "the only one",
     Quality: explained.quality.replaceAll("_", " "),
-    Observed: explained.observed_at,
-    Received: explained.received_at,
+    Observed: explained.observed_at.replace("T", " "),
+    Received: explained.received_at.replace("T", " "),
     Age: duration(age(explained)) + (age(explained) > STALE_S ? ": stale" : ""),
   };
   put($("why-title"), label(explained.path));
@@ -212,10 +221,17 @@ setInterval(() => {
   const silent = performance.now() - heardAt;
   if (silent > LOST_MS) showLost(true);
   // The browser comes back by itself after a break, but not after a refusal or out of a frozen socket.
-  if (silent > 2 * LOST_MS || source.readyState === EventSource.CLOSED) connect();
+  const patience = source.readyState === EventSource.CONNECTING ? 2 * LOST_MS : RETRY_MS;
+  const dead = silent > 2 * LOST_MS || source.readyState === EventSource.CLOSED;
+  if (dead && performance.now() - triedAt > patience) connect();
+  drawTime();
+}, 1000);
+
+function drawTime() {
   put($("clock"), new Date(gatewayNow()).toISOString().slice(11, 19));
   byKey.forEach((entry) => entry.tile && paintAge(entry));
   drawTargets();
   drawExplained();
-}, 1000);
+}
+
 connect();

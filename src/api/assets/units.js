@@ -16,7 +16,7 @@ const SHOWN = {
   C: [1 / 3600, 0, "Ah", 1],
   J: [1 / 3.6e6, 0, "kWh", 2],
   W: [0.001, 0, "kW", 1],
-  s: [1 / 3600, 0, "h", 1],
+  s: [1 / 3600, 0, "h", 0],
   m: [1, 0, "m", 1],
   V: [1, 0, "V", 2],
   A: [1, 0, "A", 1],
@@ -25,7 +25,7 @@ const SHOWN = {
 // Where the usual unit of a quantity differs by place.
 const SPECIAL = [
   [/^propulsion\..*pressure$/i, [1e-5, 0, "bar", 2]],
-  [/^navigation\.(trip\.)?log$|distance/i, [1 / 1852, 0, "nm", 2]],
+  [/^navigation\.(trip\.)?log$|distance/i, [1 / 1852, 0, "nm", 1]],
   [/horizontalDilution|dilution/i, [1, 0, "", 1]],
 ];
 
@@ -51,17 +51,17 @@ export function shown({ path, unit, value, quality }) {
   if (typeof value === "boolean") return [value ? "yes" : "no", ""];
   if (typeof value !== "number") return [String(value), ""];
   const found = rule(path, unit);
-  if (!found) return [Number.isInteger(value) ? String(value) : value.toPrecision(4), unit];
+  if (!found) return [String(+value.toPrecision(6)), unit];
   const [factor, offset, name, decimals] = found;
   let x = value * factor + offset;
   if (/rudderAngle$|angleApparent$|angleTrueWater$|angleTrueGround$/.test(path)) {
-    return [Math.abs(x).toFixed(1), `${name} ${x < 0 ? "port" : "stbd"}`];
+    return [Math.abs(x).toFixed(1) + name, x < 0 ? "port" : "stbd"];
   }
   if (/heading|course|direction|bearing/i.test(path) && unit === "rad") {
     x = ((x % 360) + 360) % 360;
-    return [x.toFixed(1).padStart(5, "0"), name];
+    return [x.toFixed(1).padStart(5, "0") + name, ""];
   }
-  return [x.toFixed(decimals), name];
+  return name === "\u00b0" ? [x.toFixed(decimals) + name, ""] : [x.toFixed(decimals), name];
 }
 
 // "environment.water.temperature" reads "Water temperature".
