@@ -1,9 +1,9 @@
 //! Our readings of captures from the field against other programs' readings of the same.
 //!
 //! Set `HAWSER_CORPUS` to the folder of captures; without it this test says that it skipped. Every set is listed in
-//! [`SETS`] with the counts it must give and, for each field in which we differ from the other program, how often and why.
-//! A number that changes fails the test, for the better too: then the table is to be corrected. Nothing here is skipped:
-//! a file that is missing fails. `HAWSER_CORPUS_SHOW=1` prints each difference.
+//! [`SETS`] with the counts it must give and, for each field in which we differ from the other program, how often and
+//! why. A number that changes fails the test, for the better too: then the table is to be corrected. Nothing here is
+//! skipped: a file that is missing fails. `HAWSER_CORPUS_SHOW=1` prints each difference.
 
 mod corpus {
     pub mod oracle;

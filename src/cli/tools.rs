@@ -38,7 +38,7 @@ pub fn sim(args: &SimArgs) -> Outcome {
 
 fn output(text: &str) -> Result<Output, OutputError> {
     match text.parse::<Address>()? {
-        Address::Udp { listen } => Ok(Output::UdpTo(listen)),
+        Address::Udp(target) => Ok(Output::UdpTo(target)),
         Address::Tcp { host, port } => {
             let ip = host.parse().map_err(|_| OutputError::Name { host })?;
             Ok(Output::TcpListen((ip, port).into()))

@@ -124,7 +124,8 @@ impl Board {
     }
 }
 
-/// gpsd's `.chk`: the sentences it took, each report behind the sentence that caused it. Ours must be the same sentences.
+/// gpsd's `.chk`: the sentences it took, each report behind the sentence that caused it. Ours must be the same
+/// sentences.
 pub fn against_gpsd(log: &[u8], chk: &[u8]) -> Tally {
     let (mut tally, mut board, mut decoder) = (Tally::default(), Board::default(), Decoder::new());
     let (mut ours, mut silent) = (Vec::new(), Decoder::new());
@@ -409,10 +410,11 @@ pub fn against_crates(log: &[u8]) -> Tally {
             if let Ok(ais::AisFragments::Complete(whole)) = ais.parse(&line, true) {
                 ais_crate(&mut tally, &ours, whole.message);
             }
-        } else if sentence && Sentence::parse(&line, ChecksumRule::Required).is_ok() {
-            if let Ok(theirs) = nmea::parse_bytes(&line) {
-                nmea_crate(&mut tally, &ours, theirs);
-            }
+        } else if sentence
+            && Sentence::parse(&line, ChecksumRule::Required).is_ok()
+            && let Ok(theirs) = nmea::parse_bytes(&line)
+        {
+            nmea_crate(&mut tally, &ours, theirs);
         }
     }
     tally

@@ -52,7 +52,7 @@ pub static SETS: &[Set] = &[
             1,
             "gpsd holds back the position of the first sentence (mode 1), ours is right at once",
         )],
-        ..set("nmea0183/gpsd/furuno_gl_ga.log", Oracle::Gpsd, 306, 0, 95)
+        ..set("nmea0183/gpsd/furuno_gl_ga.log", Oracle::Gpsd, 306, 0, 96)
     },
     set("nmea0183/gpsd/garmin48.log", Oracle::Gpsd, 91, 1, 24),
     set("nmea0183/gpsd/humminbird-M37.log", Oracle::Gpsd, 98, 0, 132),

@@ -1,4 +1,5 @@
-//! The decoder of one bus: lines in, readings out. It remembers dates and AIS fragments, both bounded, and asks no clock.
+//! The decoder of one bus: lines in, readings out. It remembers dates and AIS fragments, both bounded, and asks no
+//! clock.
 
 use super::ais::Ais;
 use super::emit::{Decoded, Emit};
@@ -72,8 +73,8 @@ impl Decoder {
         self.ais.unread()
     }
 
-    /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table does
-    /// not have is no error: the sentence comes back without a `spec`, and is counted.
+    /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table
+    /// does not have is no error: the sentence comes back without a `spec`, and is counted.
     pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
         let sentence = Sentence::parse(line, self.rule)?;
         let Some(spec) = sentence.spec else {

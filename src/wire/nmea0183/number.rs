@@ -1,7 +1,7 @@
 //! Numbers as IEC 61162-1 writes them: fixed point, no exponent, no words. It refuses everything else.
 //!
-//! Digits are gathered into one integer and divided once by a power of ten, which rounds once and so gives the very bits
-//! that `str::parse::<f64>` gives, without its cost.
+//! Digits are gathered into one integer and divided once by a power of ten, which rounds once and so gives the very
+//! bits that `str::parse::<f64>` gives, without its cost.
 
 /// The longest number read. IEC 61162-1 sentences hold 82 characters; the longest numbers in the field have 16 digits.
 pub const NUMBER_BYTES_MAX: usize = 24;

@@ -33,8 +33,8 @@ pub struct Sentence<'a> {
 }
 
 impl<'a> Sentence<'a> {
-    /// Reads one line as the splitter hands it out: perhaps TAG blocks, `$` or `!`, address, fields, perhaps a checksum.
-    /// What stands behind the checksum (receivers' own stamps) is not looked at.
+    /// Reads one line as the splitter hands it out: perhaps TAG blocks, `$` or `!`, address, fields, perhaps a
+    /// checksum. What stands behind the checksum (receivers' own stamps) is not looked at.
     pub fn parse(line: &'a [u8], rule: ChecksumRule) -> Result<Self, Rejected> {
         let line = skip_tag_blocks(line.trim_ascii_end())?;
         let [b'$' | b'!', rest @ ..] = line else { return Err(Rejected::NotASentence) };

@@ -190,8 +190,8 @@ impl Words {
 }
 
 impl SentenceSpec {
-    /// The name of field `at`, from 0. Groups that repeat number theirs: `value`, `value_2`; a field beyond the table is
-    /// `field_7`, counted from 1 as the standard does.
+    /// The name of field `at`, from 0. Groups that repeat number theirs: `value`, `value_2`; a field beyond the table
+    /// is `field_7`, counted from 1 as the standard does.
     pub fn field_name(&self, at: usize) -> Cow<'static, str> {
         let count = self.fields.len();
         let repeats = matches!(self.special, Special::Groups(_));

@@ -22,8 +22,8 @@ pub struct TimeOfDay(i64);
 pub struct Day(i64);
 
 impl TimeOfDay {
-    /// Reads `hhmmss` with any number of decimals; `None` when blank or no time of day: a receiver whose clock broke may
-    /// still have a position. A leap second, 60, counts as the start of the next minute, as Unix time has it.
+    /// Reads `hhmmss` with any number of decimals; `None` when blank or no time of day: a receiver whose clock broke
+    /// may still have a position. A leap second, 60, counts as the start of the next minute, as Unix time has it.
     pub fn read(field: &[u8]) -> Option<Self> {
         const DECIMALS_MAX: usize = 6;
         let (clock, decimals) = match field.trim_ascii() {

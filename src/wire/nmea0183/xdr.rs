@@ -1,7 +1,7 @@
 //! XDR: whatever transducers a maker hangs on a bus. Known names go to Signal K paths, all others to `sensors.<name>`.
 //!
-//! It refuses to guess a unit: a type and unit that IEC 61162-1 (8.3.112, table of transducers) does not pair is kept as
-//! a bare `value`.
+//! It refuses to guess a unit: a type and unit that IEC 61162-1 (8.3.112, table of transducers) does not pair is kept
+//! as a bare `value`.
 
 use std::borrow::Cow;
 

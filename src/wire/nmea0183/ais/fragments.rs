@@ -1,4 +1,5 @@
-//! Puts AIS messages of several sentences together. Bounded by count and by age, measured in sentences: there is no clock.
+//! Puts AIS messages of several sentences together. Bounded by count and by age, measured in sentences: there is no
+//! clock.
 
 use crate::wire::nmea0183::word::Talker;
 

@@ -1,9 +1,9 @@
 //! AIS in VDM and VDO sentences: fragments are put together, the payload is unpacked, its values become readings.
 //!
-//! Crate `ais` decodes the static messages (types 4, 5, 11, 19, 21, 24). What it rounds is read from the bits here: it keeps
-//! positions as `f32` (a step of 1.7 m at 180 degrees), gives the rate of turn without its sign, and does not know the
-//! position of type 27 that is not available. It does not decode types 22, 23, 25 and 26. Types without a vessel's data
-//! (6 to 8, 10, 12 to 17, 20) make no readings yet; all of those are counted by type, none is an error.
+//! Crate `ais` decodes the static messages (types 4, 5, 11, 19, 21, 24). What it rounds is read from the bits here: it
+//! keeps positions as `f32` (a step of 1.7 m at 180 degrees), gives the rate of turn without its sign, and does not
+//! know the position of type 27 that is not available. It does not decode types 22, 23, 25 and 26. Types without a
+//! vessel's data (6 to 8, 10, 12 to 17, 20) make no readings yet; all of those are counted by type, none is an error.
 
 mod bits;
 mod fragments;
