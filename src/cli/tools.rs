@@ -40,7 +40,7 @@ fn output(text: &str) -> Result<Output, OutputError> {
     match text.parse::<Address>()? {
         Address::Udp(target) => Ok(Output::UdpTo(target)),
         Address::Tcp { host, port } => {
-            let ip = host.parse().map_err(|_| OutputError::Name { host })?;
+            let ip: std::net::IpAddr = host.parse().map_err(|_| OutputError::Name { host })?;
             Ok(Output::TcpListen((ip, port).into()))
         }
     }
