@@ -521,8 +521,8 @@ async fn late_acknowledgements_and_a_broken_link_lose_nothing_when_the_session_i
     late_acknowledgements(false).await;
 }
 
-/// Answers bursts of five in reverse and the first change not at all, until a batch of readings comes: it goes out after a
-/// tick, and the tick saves the cursor. Gives that cursor to `seen`, then behaves.
+/// Answers bursts of five in reverse and the first change not at all, until a batch of readings comes: it goes out
+/// after a tick, and the tick saves the cursor. Gives that cursor to `seen`, then behaves.
 async fn answer_in_reverse(mut link: Link, feed: Arc<MemoryFeed>, books: Books, seen: tokio::sync::mpsc::Sender<u64>) {
     link.accept(false).await;
     let (mut first, mut held, mut reverse) = (None, Vec::new(), true);

@@ -1,5 +1,5 @@
-//! Which changes a broker has acknowledged: from acknowledgements in any order to a cursor that only moves over an unbroken
-//! row. Pure. It refuses to move for anything but an acknowledgement or a dead letter.
+//! Which changes a broker has acknowledged: from acknowledgements in any order to a cursor that only moves over an
+//! unbroken row. Pure. It refuses to move for anything but an acknowledgement or a dead letter.
 
 use std::collections::BTreeMap;
 
