@@ -1,5 +1,5 @@
-//! Which changes a broker has acknowledged: from acknowledgements in any order to a cursor that only moves over an unbroken
-//! row. Pure. It refuses to move for anything but an acknowledgement or a dead letter.
+//! Which changes a broker has acknowledged: from acknowledgements in any order to a cursor that only moves over an
+//! unbroken row. Pure. It refuses to move for anything but an acknowledgement or a dead letter.
 
 use std::collections::BTreeMap;
 
@@ -107,7 +107,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cursor_never_passes_what_is_out(order in Just((1u64..=20).collect::<Vec<_>>()).prop_shuffle(), cut in 0usize..20) {
+        fn the_cursor_never_passes_what_is_out(
+            order in Just((1u64..=20).collect::<Vec<_>>()).prop_shuffle(),
+            cut in 0usize..20,
+        ) {
             let mut acks = Acks::new(0);
             for version in 1..=20 { acks.opened(version, 1); }
             for version in &order[..cut] { acks.settled(*version); }

@@ -1,5 +1,6 @@
 //! What the uplink needs of the record store: the change log, its cursors, and the state of records. Defined here and
-//! implemented by the store's owner, so that the uplink can be tested without it. It refuses to know what a database is.
+//! implemented by the store's owner, so that the uplink can be tested without it. It refuses to know what a database
+//! is.
 
 use std::sync::Arc;
 
@@ -48,14 +49,15 @@ pub struct FeedError {
 }
 
 impl FeedError {
-    /// Whether the same call may succeed later. The uplink tries again each second either way: a poisoned store is reopened.
+    /// Whether the same call may succeed later. The uplink tries again each second either way: a poisoned store is
+    /// reopened.
     pub const fn is_transient(&self) -> bool {
         self.transient
     }
 }
 
-/// The record store as the uplink sees it. Methods that return a `Result` may block on the disk: the uplink calls them on
-/// the blocking pool. The others are cheap and called anywhere.
+/// The record store as the uplink sees it. Methods that return a `Result` may block on the disk: the uplink calls them
+/// on the blocking pool. The others are cheap and called anywhere.
 pub trait ChangeFeed: Send + Sync + 'static {
     /// At most `limit` changes after `version`, in the order of the log.
     fn changes_after(&self, version: u64, limit: usize) -> Result<Vec<LoggedChange>, FeedError>;

@@ -1,5 +1,5 @@
-//! What is said on the topics: the messages of REQUIREMENTS H7, as JSON. Pure; the same change always gives the same bytes,
-//! with the same `messageId` (Z22), so that a consumer can drop repeats.
+//! What is said on the topics: the messages of REQUIREMENTS H7, as JSON. Pure; the same change always gives the same
+//! bytes, with the same `messageId` (Z22), so that a consumer can drop repeats.
 
 use serde::Serialize;
 use uuid::Uuid;

@@ -1,4 +1,5 @@
-//! The nine metrics of REQUIREMENTS Q4, a few more of ours, and the health of Q1 to Q3. Counting only; it refuses to judge.
+//! The nine metrics of REQUIREMENTS Q4, a few more of ours, and the health of Q1 to Q3. Counting only; it refuses to
+//! judge.
 
 use std::sync::atomic::AtomicU64;
 

@@ -1,14 +1,14 @@
 //! MQTT: live events and the change log to any number of brokers. Sees rows, not sensors (invariant 2).
 //!
-//! One task per broker ([`spawn`]). The change log is the outbox (Z13, Z23): a cursor per broker moves over it only on the
-//! broker's acknowledgement, so that whatever is lost in memory is read again from the disk. The parts that decide hold no
-//! I/O and no clock: [`session`] (when to try, what to do at connect), [`acks`] (which changes are safe), [`ring`] (what
-//! waits, what is dropped), [`topics`] and [`message`] (what is said), [`policy`] (to whom). `relay` drives them,
-//! [`publisher`] speaks.
+//! One task per broker ([`spawn`]). The change log is the outbox (Z13, Z23): a cursor per broker moves over it only on
+//! the broker's acknowledgement, so that whatever is lost in memory is read again from the disk. The parts that decide
+//! hold no I/O and no clock: [`session`] (when to try, what to do at connect), [`acks`] (which changes are safe),
+//! [`ring`] (what waits, what is dropped), [`topics`] and [`message`] (what is said), [`policy`] (to whom). `relay`
+//! drives them, [`publisher`] speaks.
 //!
-//! Delivery is at least once and in order for each record; `messageId` is the change's id, so that consumers drop repeats.
-//! A message that a broker acknowledged and lost in a crash, before its subscribers had it, is sent again as catch-up. It
-//! refuses to store anything itself, and a broker that is away is never an error.
+//! Delivery is at least once and in order for each record; `messageId` is the change's id, so that consumers drop
+//! repeats. A message that a broker acknowledged and lost in a crash, before its subscribers had it, is sent again as
+//! catch-up. It refuses to store anything itself, and a broker that is away is never an error.
 
 pub mod acks;
 pub mod feed;
@@ -170,8 +170,8 @@ impl UplinkHandle {
         self.health.clone()
     }
 
-    /// Asks for messages that match `pattern` (H8, H10). Remembered while offline; asked of the broker once however often it
-    /// is called (I9). The receiver ends at the unsubscription; a refusal comes through it.
+    /// Asks for messages that match `pattern` (H8, H10). Remembered while offline; asked of the broker once however
+    /// often it is called (I9). The receiver ends at the unsubscription; a refusal comes through it.
     ///
     /// # Errors
     /// The pattern is no pattern, or the uplink takes no orders.

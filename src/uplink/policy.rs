@@ -1,5 +1,6 @@
-//! Which brokers a gateway may speak to, and how (Z19, Z20). Pure: an address in, a verdict with its reason out. It resolves
-//! no names: a name without a dot, or in `.local`, `.lan`, `.internal`, counts as on board, any other as on the internet.
+//! Which brokers a gateway may speak to, and how (Z19, Z20). Pure: an address in, a verdict with its reason out. It
+//! resolves no names: a name without a dot, or in `.local`, `.lan`, `.internal`, counts as on board, any other as on
+//! the internet.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,8 +1,8 @@
-//! The MQTT client behind a trait of a few methods, and its implementation on `rumqttc` (the fork that keeps what it sent
-//! until it is acknowledged). I/O only: it decides nothing about when to connect or what to send.
+//! The MQTT client behind a trait of a few methods, and its implementation on `rumqttc` (the fork that keeps what it
+//! sent until it is acknowledged). I/O only: it decides nothing about when to connect or what to send.
 //!
-//! One task owns rumqttc's event loop, because a connect that is dropped half way starts from the beginning. It connects
-//! when told and reports when the link broke; the waits between are the session's.
+//! One task owns rumqttc's event loop, because a connect that is dropped half way starts from the beginning. It
+//! connects when told and reports when the link broke; the waits between are the session's.
 
 use std::future::Future;
 use std::time::Duration;
@@ -230,8 +230,8 @@ async fn hold(event_loop: &mut EventLoop, events: &mpsc::Sender<ClientEvent>) ->
                 retained: publish.retain,
             }),
             Ok(_) => continue,
-            // The broker kept the session of an earlier process, of whose packet ids nothing is known here: MQTT 5, 3.2.2.1.1,
-            // asks to start afresh. What that process had in flight goes out again from the log.
+            // The broker kept the session of an earlier process, of whose packet ids nothing is known here: MQTT 5,
+            // 3.2.2.1.1, asks to start afresh. What that process had in flight goes out again from the log.
             Err(ConnectionError::SessionStateMismatch { clean_start: false, session_present: true }) => {
                 event_loop.options.set_clean_start(true);
                 continue;

@@ -1,5 +1,5 @@
-//! Turns pages of the change log and of the records into messages. Blocking: it reads the store, so it runs on the blocking
-//! pool. It keeps no state and sends nothing.
+//! Turns pages of the change log and of the records into messages. Blocking: it reads the store, so it runs on the
+//! blocking pool. It keeps no state and sends nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -94,7 +94,8 @@ impl Reader {
     pub fn changes(&self, version: u64, limit: usize, mode: Mode) -> Result<Vec<Outgoing>, FeedError> {
         let page = self.feed.changes_after(version, limit)?;
         let mut outgoing = Vec::with_capacity(page.len());
-        // Only the last change of a record in the page says its state: it is the state now, whichever change asks for it.
+        // Only the last change of a record in the page says its state: it is the state now, whichever change asks for
+        // it.
         let mut stated = HashSet::new();
         for (index, logged) in page.iter().enumerate().rev() {
             let says_state = !matches!(mode, Mode::Repeat(_))

@@ -273,7 +273,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_bounds_hold_and_every_message_is_accounted_for(offers in prop::collection::vec((0u8..4, 1usize..40), 0..200)) {
+        fn the_bounds_hold_and_every_message_is_accounted_for(
+            offers in prop::collection::vec((0u8..4, 1usize..40), 0..200),
+        ) {
             let mut ring = ring(8, 120);
             let (mut dropped, mut refused, mut changes_in) = (0, 0, Vec::new());
             for (id, (class, bytes)) in offers.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The state of the link to one broker: when to try, how long to wait, what to log, what to do at connect. Pure: no I/O, no
-//! clock, no randomness of its own. It never gives up (I5).
+//! The state of the link to one broker: when to try, how long to wait, what to log, what to do at connect. Pure: no
+//! I/O, no clock, no randomness of its own. It never gives up (I5).
 
 /// The first wait after a failure (Z12).
 pub const BACKOFF_FIRST_MS: u64 = 1_000;
@@ -10,8 +10,8 @@ pub const BACKOFF_MAX_MS: u64 = 300_000;
 /// How long a link must hold before the next failure starts from [`BACKOFF_FIRST_MS`] again (Z12).
 pub const STABLE_AFTER_MS: u64 = 60_000;
 
-/// Changes acknowledged last that go out again, as catch-up, when a broker lost its session: what it had acknowledged and
-/// only kept in memory for its subscribers. Mosquitto's `max_queued_messages` is 1,000 and 20 are in flight.
+/// Changes acknowledged last that go out again, as catch-up, when a broker lost its session: what it had acknowledged
+/// and only kept in memory for its subscribers. Mosquitto's `max_queued_messages` is 1,000 and 20 are in flight.
 pub const REPEATED_AFTER_LOSS_MAX: u64 = 1_020;
 
 /// How long to wait between tries.
@@ -126,8 +126,8 @@ impl Session {
         }
     }
 
-    /// The link broke or the try failed. Gives the milliseconds to wait: full jitter, `unit` in `0.0..1.0` of a bound that
-    /// doubles with each failure.
+    /// The link broke or the try failed. Gives the milliseconds to wait: full jitter, `unit` in `0.0..1.0` of a bound
+    /// that doubles with each failure.
     pub fn disconnected(&mut self, now_ms: u64, unit: f64) -> u64 {
         if let Phase::Online { since_ms } = self.phase
             && now_ms.saturating_sub(since_ms) >= STABLE_AFTER_MS

@@ -1,7 +1,7 @@
 //! What the rest of the gateway wants to hear from a broker (H10, I9): patterns and who takes their messages. No I/O.
 //!
-//! A subscription is remembered while offline. A pattern asked for twice is subscribed once. Who does not take a message in
-//! time loses it, and that is counted: a slow reader must not stop the uplink.
+//! A subscription is remembered while offline. A pattern asked for twice is subscribed once. Who does not take a
+//! message in time loses it, and that is counted: a slow reader must not stop the uplink.
 
 use tokio::sync::mpsc;
 

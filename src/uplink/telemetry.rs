@@ -1,12 +1,12 @@
-//! Thins live readings for brokers: the newest value of each series, at most once a second, and all of a second as batches.
-//! Pure. The full readings go ashore by the sync, not here.
+//! Thins live readings for brokers: the newest value of each series, at most once a second, and all of a second as
+//! batches. Pure. The full readings go ashore by the sync, not here.
 
 use std::collections::HashMap;
 
 use crate::reading::Reading;
 
-/// The shortest time between two live values of one series on MQTT: a page cannot be read faster, and 1,000 series at the
-/// 100 readings/s of S1 would be 100,000 messages a second.
+/// The shortest time between two live values of one series on MQTT: a page cannot be read faster, and 1,000 series at
+/// the 100 readings/s of S1 would be 100,000 messages a second.
 pub const LIVE_INTERVAL_MIN_MS: u64 = 1_000;
 
 /// Readings in one batch message: about 150 bytes each, so that a message stays under 80 kB.

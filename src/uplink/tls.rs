@@ -1,4 +1,5 @@
-//! TLS towards a broker: authorities, our certificate, and the one exception that is warned of (Z20). Reads files at start.
+//! TLS towards a broker: authorities, our certificate, and the one exception that is warned of (Z20). Reads files at
+//! start.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -147,8 +147,8 @@ impl Topics {
         format!("{}/conflicts", self.sync)
     }
 
-    /// Live values of a series. Own-ship paths stand first; others stand under their context, so that a target's position
-    /// never lands on the own ship's.
+    /// Live values of a series. Own-ship paths stand first; others stand under their context, so that a target's
+    /// position never lands on the own ship's.
     pub fn live(&self, key: &SeriesKey) -> String {
         let path = levels(&key.path);
         match key.context {

@@ -1,5 +1,7 @@
-//! A peer that speaks just enough MQTT 5 to misbehave: each test scripts what it answers, packet by packet. It refuses to be
-//! a broker: nothing is routed, nothing is checked. Packets: MQTT 5, section 3.
+//! A peer that speaks just enough MQTT 5 to misbehave: each test scripts what it answers, packet by packet. It refuses
+//! to be a broker: nothing is routed, nothing is checked. Packets: MQTT 5, section 3.
+
+mod faults;
 
 use std::future::Future;
 

@@ -1,5 +1,5 @@
-//! What the MQTT tests stand on: a change log in memory, a real mosquitto, a real subscriber, a gate between gateway and
-//! broker. It judges nothing itself; a missing mosquitto fails with how to install it.
+//! What the MQTT tests stand on: a change log in memory, a real mosquitto, a real subscriber, a gate between gateway
+//! and broker. It judges nothing itself; a missing mosquitto fails with how to install it.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};

@@ -55,8 +55,8 @@ impl<C: MqttClient> Relay<C> {
                 Err(reason) => tracing::error!("{LOG} `{pattern}` is not subscribed: {reason}"),
             },
             Command::Unsubscribe { pattern } => {
-                // Offline there is nothing to take back: the broker is asked only for what is known at connect. A session
-                // that it kept may still deliver; nobody takes that.
+                // Offline there is nothing to take back: the broker is asked only for what is known at connect. A
+                // session that it kept may still deliver; nobody takes that.
                 if self.subscriptions.remove(&pattern) && self.session.is_online() {
                     _ = self.client.unsubscribe(&pattern);
                 }

@@ -1,5 +1,5 @@
-//! The task of one broker: drives the pure parts, the store and the client. Every decision is elsewhere; here is only the
-//! order of things. It refuses to end before its token is cancelled, whatever the broker or the store do.
+//! The task of one broker: drives the pure parts, the store and the client. Every decision is elsewhere; here is only
+//! the order of things. It refuses to end before its token is cancelled, whatever the broker or the store do.
 
 mod flow;
 mod inputs;
@@ -29,14 +29,15 @@ use crate::uplink::telemetry::Thinner;
 use crate::uplink::topics::Topics;
 use crate::uplink::{Command, LOG, Timing, UplinkError, UplinkHealth, UplinkParts};
 
-/// Between looks at what is due: live values, batches, stale messages, a store that failed. Also the shortest time between
-/// two saves of the cursor under load, which costs the disk a sync each.
+/// Between looks at what is due: live values, batches, stale messages, a store that failed. Also the shortest time
+/// between two saves of the cursor under load, which costs the disk a sync each.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Unclear refusals of one change before it is a dead letter (Z4).
 const REFUSALS_MAX: u32 = 5;
 
-/// Bytes that a packet has around topic and payload: fixed header 5, lengths 4, packet id 2, properties 1 (MQTT 5, 3.3).
+/// Bytes that a packet has around topic and payload: fixed header 5, lengths 4, packet id 2, properties 1 (MQTT 5,
+/// 3.3).
 const PACKET_OVERHEAD_BYTES: usize = 12;
 
 /// Waiting messages beyond which people are warned (Q11).
@@ -211,7 +212,8 @@ impl<C: MqttClient> Relay<C> {
         }
     }
 
-    /// Runs `work` on the blocking pool; a failure of the store is logged once, and all is tried again at the next tick.
+    /// Runs `work` on the blocking pool; a failure of the store is logged once, and all is tried again at the next
+    /// tick.
     async fn read<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Reader) -> Result<T, FeedError> + Send + 'static,
