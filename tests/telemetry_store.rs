@@ -165,8 +165,8 @@ fn a_copy_of_an_open_store_opens_whole_and_goes_on() {
     store.assert_dense();
 }
 
-/// What the disk may hold after a power cut: all that was synced, and any beginning of what came after. No checkpoint ran in
-/// between, so that only the WAL differs.
+/// What the disk may hold after a power cut: all that was synced, and any beginning of what came after. No checkpoint
+/// ran in between, so that only the WAL differs.
 #[test]
 fn a_power_cut_takes_only_what_was_not_called_safe() {
     let (_dir, mut store) = Store::fresh();
@@ -548,7 +548,7 @@ enum Step {
     Close,
     Kill,
     Pass(u64),
-    StepClock(i64),
+    TurnClock(i64),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -559,7 +559,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Close),
         1 => Just(Step::Kill),
         2 => (0u64..200_000).prop_map(Step::Pass),
-        1 => (-20_000i64..20_000).prop_map(|days| Step::StepClock(days)),
+        1 => (-20_000i64..20_000).prop_map(Step::TurnClock),
     ]
 }
 
@@ -567,7 +567,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_the_sequence_is_dense_and_every_reading_is_itself(steps in prop::collection::vec(any_step(), 1..25)) {
+    fn whatever_happens_the_sequence_is_dense_and_every_reading_is_itself(
+        steps in prop::collection::vec(any_step(), 1..25),
+    ) {
         let (_dir, mut store) = Store::fresh();
         for step in steps {
             match step {
@@ -586,7 +588,7 @@ proptest! {
                     prop_assert_eq!(store.next, next);
                 }
                 Step::Pass(ms) => store.clock.advance_ms(ms),
-                Step::StepClock(days) => store.clock.step_wall_to(noon().plus_millis(days * DAY_MS as i64)),
+                Step::TurnClock(days) => store.clock.step_wall_to(noon().plus_millis(days * DAY_MS as i64)),
             }
         }
         store.assert_dense();

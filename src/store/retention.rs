@@ -1,17 +1,18 @@
 //! What is kept how long: plan, then apply.
 //!
-//! The plan is a pure function that says why; the caller writes the loss ledger where something undelivered goes; then it is
-//! applied. It refuses to believe a clock alone: a clock in 2099 or 1970 must not delete the voyage. It never touches the
-//! file that is written, nor one that cannot be read: that one is an alarm and a person's to decide.
+//! The plan is a pure function that says why; the caller writes the loss ledger where something undelivered goes;
+//! then it is applied. It refuses to believe a clock alone: a clock in 2099 or 1970 must not delete the voyage. It
+//! never touches the file that is written, nor one that cannot be read: that one is an alarm and a person's to
+//! decide.
 //!
 //! # When a file is old
 //!
-//! The store must have seen the time pass itself. Walking back from now through the files, newest number first, a file whose
-//! last commit lies within [`GAP_MAX_MS`] before the point reached moves that point back; one that lies elsewhere (1970 before
-//! the first fix, 2099 from a bad receiver, before a long lay-up) does not. A file is old when the point reached by the files
-//! from it on is older than `telemetry_days`. So after a step of the clock nothing is deleted by age until the new time has
-//! itself run for as long as readings are kept; meanwhile the bytes still bound the disk. Without any quality of the clock
-//! nothing is deleted by age at all.
+//! The store must have seen the time pass itself. Walking back from now through the files, newest number first, a
+//! file whose last commit lies within [`GAP_MAX_MS`] before the point reached moves that point back; one that lies
+//! elsewhere (1970 before the first fix, 2099 from a bad receiver, before a long lay-up) does not. A file is old when
+//! the point reached by the files from it on is older than `telemetry_days`. So after a step of the clock nothing is
+//! deleted by age until the new time has itself run for as long as readings are kept; meanwhile the bytes still bound
+//! the disk. Without any quality of the clock nothing is deleted by age at all.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -112,8 +113,8 @@ pub struct PruneReport {
     pub failed: Vec<(PathBuf, String)>,
 }
 
-/// Decides what goes, oldest first. `files` are in the order of their numbers. `delivered_seq`: the last number that everybody
-/// it is meant for has acknowledged; `None`: it is meant for nobody.
+/// Decides what goes, oldest first. `files` are in the order of their numbers. `delivered_seq`: the last number that
+/// everybody it is meant for has acknowledged; `None`: it is meant for nobody.
 pub fn plan(files: &[DayFile], delivered_seq: Option<u64>, now: &Now, config: &RetentionConfig) -> Vec<Prune> {
     let mut prunes: Vec<_> = old(files, now, config.telemetry_days)
         .filter(|file| file.may_go() && file.undelivered(delivered_seq).is_none())
@@ -148,8 +149,8 @@ fn old<'a>(files: &'a [DayFile], now: &'a Now, days: u32) -> impl Iterator<Item 
     })
 }
 
-/// Unlinks what was planned. Never fails as a whole (B9). Safe from a crash at any point: a file is there or gone, what is
-/// left beside it is swept at the next start, and a plan made again comes to the same.
+/// Unlinks what was planned. Never fails as a whole (B9). Safe from a crash at any point: a file is there or gone,
+/// what is left beside it is swept at the next start, and a plan made again comes to the same.
 pub fn apply(prunes: &[Prune], clock: &Clock) -> PruneReport {
     let start_ms = clock.now().mono_ms;
     let mut report = PruneReport::default();
@@ -157,7 +158,8 @@ pub fn apply(prunes: &[Prune], clock: &Clock) -> PruneReport {
     for Prune { file, reason, undelivered } in prunes {
         match files::unlink(&file.path) {
             Ok(()) => {
-                tracing::info!(file = %file.path.display(), reason = reason.name(), ?undelivered, "a day file was pruned");
+                let (path, reason) = (file.path.display(), reason.name());
+                tracing::info!(file = %path, reason, ?undelivered, "a day file was pruned");
                 report.telemetry_deleted += file.readings;
                 report.bytes_freed += file.bytes;
                 report.files += 1;

@@ -1,4 +1,5 @@
-//! Opening SQLite files: the version gate, the PRAGMAs A1 to A6 applied and checked back, migrations over `user_version`.
+//! Opening SQLite files: the version gate, the PRAGMAs A1 to A6 applied and checked back, migrations over
+//! `user_version`.
 //!
 //! It knows no table. It refuses a SQLite older than [`SQLITE_VERSION_MIN`], a file of another application, and a file
 //! newer than the program: an old program must not write what it does not understand.
@@ -90,7 +91,10 @@ pub enum SqliteError {
         wanted: u32,
     },
     /// The file was written by a newer program.
-    #[error("{} has schema version {found}; this program knows up to {known}. Install the newer program again", path.display())]
+    #[error(
+        "{} has schema version {found}; this program knows up to {known}. Install the newer program again",
+        path.display()
+    )]
     Newer {
         /// Which file.
         path: PathBuf,
@@ -147,8 +151,8 @@ pub fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// One step of a schema: SQL that leads from the version before to the next. Its place in the list is its version, from 1.
-/// A step that has shipped is never changed.
+/// One step of a schema: SQL that leads from the version before to the next. Its place in the list is its version,
+/// from 1. A step that has shipped is never changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration(pub &'static str);
 

@@ -3,7 +3,8 @@
 //! ```text
 //! block   = version:u8 unit:u8 count:varint reading*
 //! reading = control:u8 [series] [received] [observed] value
-//! control   bits 0-2 value tag, 3-4 quality, 5 received as the one before, 6 observed when received, 7 series is the next one
+//! control   bits 0-2 value tag, 3-4 quality, 5 received as the one before, 6 observed when received,
+//!           7 series is the next one
 //! series    zigzag varint, from the series before (0 at first)
 //! received  zigzag varint, from the reading before (1970 at first), in the block's unit
 //! observed  zigzag varint, observed_at - received_at, in the block's unit
@@ -13,10 +14,11 @@
 //!           7 position: form:u8 (bit 0 latitude scaled, bit 1 longitude scaled), latitude, longitude
 //! ```
 //!
-//! A number is scaled only where dividing gives back the same 64 bits; NaN, infinities and -0.0 fail that and go plain.
-//! Order is kept: the sequence number of a reading is its place. Series are numbers here; whoever moves a block takes their
-//! table along. Decoding any bytes returns: it never panics and never allocates more than [`BLOCK_READINGS_MAX`] readings.
-//! There is no check sum inside: it stands beside the block, see [`crc`](super::row::JournalRow).
+//! A number is scaled only where dividing gives back the same 64 bits; NaN, infinities and -0.0 fail that and go
+//! plain. Order is kept: the sequence number of a reading is its place. Series are numbers here; whoever moves a
+//! block takes their table along. Decoding any bytes returns: it never panics and never allocates more than
+//! [`BLOCK_READINGS_MAX`] readings. There is no check sum inside: it stands beside the block, see
+//! [`crc`](super::row::JournalRow).
 
 use std::sync::Arc;
 
@@ -29,7 +31,8 @@ pub const BLOCK_VERSION: u8 = 1;
 /// Readings in one block. Four commits' worth; a decoded one is about 300 KB, the longest encoded one about 1.2 MB.
 pub const BLOCK_READINGS_MAX: usize = 4_096;
 
-/// Decimal places tried before a number is stored plain: positions to 1e-7 degrees and two spare. Bounds the time of a try.
+/// Decimal places tried before a number is stored plain: positions to 1e-7 degrees and two spare. Bounds the time of
+/// a try.
 const SCALE_MAX: usize = 9;
 
 /// Powers of ten that [`Value::Float`] may be scaled by; 4 bits of exponent. All are exact in an f64 (up to 1e22).
@@ -510,7 +513,11 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_or_bent_block_returns(readings in prop::collection::vec(any_reading(), 1..30), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        fn a_cut_or_bent_block_returns(
+            readings in prop::collection::vec(any_reading(), 1..30),
+            at in any::<prop::sample::Index>(),
+            bit in 0u8..8,
+        ) {
             let good = encode(readings.iter().map(BlockReading::as_item));
             let at = at.index(good.len());
             prop_assert!(decode(&good[..at]).is_err(), "a cut block is never whole");

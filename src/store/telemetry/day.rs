@@ -1,6 +1,7 @@
 //! A day file that is open for writing: commit, sync, checkpoint, seal.
 //!
-//! It decides nothing: the writer says when. It refuses to repair: after an error the writer drops it and never comes back.
+//! It decides nothing: the writer says when. It refuses to repair: after an error the writer drops it and never comes
+//! back.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,16 +24,16 @@ use crate::clock::Now;
 use crate::reading::{Reading, SERIES_MAX, Series, SeriesKey};
 use crate::store::sqlite::{self, Kind};
 
-/// Series that one file may know. Restarts and passing ships bring new ones all day; readers hold the table in memory, some
-/// 200 bytes each. Full behaviour: the next file is opened.
+/// Series that one file may know. Restarts and passing ships bring new ones all day; readers hold the table in
+/// memory, some 200 bytes each. Full behaviour: the next file is opened.
 pub const FILE_SERIES_MAX: usize = 4 * SERIES_MAX;
 
 /// Bytes committed after which the WAL is copied into the database: twice SQLite's own 1,000 pages, 6 to 13 % less wear
 /// (STORE.md, 3), and 8 MB to copy take an eMMC about 0.2 s.
 const CHECKPOINT_BYTES: u64 = 8 << 20;
 
-/// A file larger than this is neither checked nor counted at the start, and not continued: reading it would keep the buses
-/// waiting (100 MB/s of an eMMC: 3 s). The next number is opened instead.
+/// A file larger than this is neither checked nor counted at the start, and not continued: reading it would keep the
+/// buses waiting (100 MB/s of an eMMC: 3 s). The next number is opened instead.
 pub const CHECK_BYTES_MAX: u64 = 256 << 20;
 
 /// Pages that a commit dirties beside its blocks: the tree above them and the commit's own.
@@ -59,8 +60,8 @@ pub struct OpenDay {
     pub path: PathBuf,
     /// Its name.
     pub name: DayName,
-    /// Our own descriptor of the WAL. Held from the start, since the kernel reports a failed write-back to the descriptors
-    /// that were open at the time. SQLite keeps no locks on this file, so that closing it is harmless.
+    /// Our own descriptor of the WAL. Held from the start, since the kernel reports a failed write-back to the
+    /// descriptors that were open at the time. SQLite keeps no locks on this file, so that closing it is harmless.
     wal: File,
     series: SeriesTable,
     committed_since_checkpoint: u64,
@@ -85,7 +86,8 @@ impl OpenDay {
     pub fn open(path: PathBuf, name: DayName) -> Result<Self, TelemetryError> {
         let mut conn = sqlite::open(&path, Kind::Telemetry)?;
         let prepare = |conn: &Connection| -> rusqlite::Result<()> {
-            // Checkpoints are ours: SQLite's own swallow their errors. And a poisoned file is not written by closing it.
+            // Checkpoints are ours: SQLite's own swallow their errors. And a poisoned file is not written by closing
+            // it.
             conn.pragma_update(None, "wal_autocheckpoint", 0)?;
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             Ok(())
@@ -152,7 +154,8 @@ impl OpenDay {
         self.committed_since_checkpoint >= CHECKPOINT_BYTES
     }
 
-    /// Copies the WAL into the database as far as readers allow; what they hold back stays in the WAL for the next time.
+    /// Copies the WAL into the database as far as readers allow; what they hold back stays in the WAL for the next
+    /// time.
     pub fn checkpoint(&mut self) -> rusqlite::Result<()> {
         if self.run_checkpoint("PASSIVE")? {
             self.committed_since_checkpoint = 0;
@@ -169,8 +172,9 @@ impl OpenDay {
         Ok(busy == 0 && log == done)
     }
 
-    /// Closes the file so that it is one file, which any SQLite can read from a read-only disk: its sums are kept, the WAL is
-    /// copied and cut, the journal mode is changed back. Whatever of it fails, nothing is lost: [`OpenDay::sync`] came before.
+    /// Closes the file so that it is one file, which any SQLite can read from a read-only disk: its sums are kept,
+    /// the WAL is copied and cut, the journal mode is changed back. Whatever of it fails, nothing is lost:
+    /// [`OpenDay::sync`] came before.
     pub fn seal(self, dir: &Path) -> Result<(), TelemetryError> {
         let Self { conn, path, .. } = &self;
         let seal = || -> rusqlite::Result<()> {

@@ -8,7 +8,10 @@ use crate::store::sqlite::SqliteError;
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// Another process writes here.
-    #[error("{} is in use: another gateway writes here. Stop it first, or give this one its own data.dir", dir.display())]
+    #[error(
+        "{} is in use: another gateway writes here. Stop it first, or give this one its own data.dir",
+        dir.display()
+    )]
     Locked {
         /// The directory.
         dir: PathBuf,

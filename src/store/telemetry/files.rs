@@ -1,7 +1,7 @@
 //! Names and places of day files: listing, quarantine, the lock, and what makes a name survive a power cut.
 //!
-//! It refuses to delete what might be data: a doubtful file moves to `quarantine/`. It never opens a `.db` or `-shm` file by
-//! itself: closing any descriptor of them drops the POSIX locks that SQLite holds in this process.
+//! It refuses to delete what might be data: a doubtful file moves to `quarantine/`. It never opens a `.db` or `-shm`
+//! file by itself: closing any descriptor of them drops the POSIX locks that SQLite holds in this process.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -46,7 +46,8 @@ impl DayName {
     }
 }
 
-/// The UTC day as it stands in a name. A clock beyond the years 0 to 9999 gets a day that sorts and parses all the same.
+/// The UTC day as it stands in a name. A clock beyond the years 0 to 9999 gets a day that sorts and parses all the
+/// same.
 pub fn day_of(wall: Stamp) -> String {
     let day = wall.utc_day();
     let plain = day.as_bytes().first().is_some_and(u8::is_ascii_digit);
@@ -169,8 +170,8 @@ pub fn lock(dir: &Path) -> Result<File, TelemetryError> {
     }
 }
 
-/// Moves a database with its side files to `quarantine/`. The database goes first: were it to stay behind without its WAL,
-/// the next start might take it for whole. Side files left behind by a crash are moved by [`sweep`].
+/// Moves a database with its side files to `quarantine/`. The database goes first: were it to stay behind without its
+/// WAL, the next start might take it for whole. Side files left behind by a crash are moved by [`sweep`].
 pub fn quarantine(dir: &Path, path: &Path, cause: &str) -> Result<QuarantinedFile, TelemetryError> {
     let to = set_aside(dir, path)?;
     for suffix in SIDE_FILES {
@@ -196,8 +197,8 @@ fn set_aside(dir: &Path, path: &Path) -> Result<PathBuf, TelemetryError> {
     Ok(to)
 }
 
-/// Clears side files whose database is gone, left by a crash in the middle of a quarantine or a prune: one with bytes in it
-/// is set aside, an empty one and a `-shm` (which SQLite rebuilds) removed. Returns what was set aside.
+/// Clears side files whose database is gone, left by a crash in the middle of a quarantine or a prune: one with bytes
+/// in it is set aside, an empty one and a `-shm` (which SQLite rebuilds) removed. Returns what was set aside.
 pub fn sweep(dir: &Path) -> Result<Vec<QuarantinedFile>, TelemetryError> {
     let mut moved = Vec::new();
     for name in names(dir)? {

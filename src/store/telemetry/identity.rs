@@ -2,8 +2,9 @@
 //!
 //! Two small files beside the day files, each replaced atomically:
 //! - `store_id` names the sequence. A number means something only together with it.
-//! - `seq_reserved` is a number that no reading ever went beyond. Day files tell exactly where the sequence stands; this tells
-//!   it roughly when the newest of them is damaged, so that a number that may have been sent is never given out again.
+//! - `seq_reserved` is a number that no reading ever went beyond. Day files tell exactly where the sequence stands;
+//!   this tells it roughly when the newest of them is damaged, so that a number that may have been sent is never
+//!   given out again.
 
 use std::path::Path;
 
@@ -23,7 +24,8 @@ pub const RESERVE_READINGS: u64 = 100_000;
 /// Skipped when the reservation is lost too: more than a day can give out (10,000/s for 86,400 s are 0.9e9).
 const BLIND_SKIP_READINGS: u64 = 1 << 32;
 
-/// The id of the sequence, drawn at the first start. A text that is no id is an error: guessing would mix two sequences.
+/// The id of the sequence, drawn at the first start. A text that is no id is an error: guessing would mix two
+/// sequences.
 pub fn store_id(dir: &Path, entropy: &Entropy) -> Result<Uuid, TelemetryError> {
     let path = dir.join(STORE_ID_FILE);
     match read_small(&path)? {

@@ -1,7 +1,8 @@
 //! Reading the day files while they are written and pruned.
 //!
-//! Each call opens files for reading only and holds no snapshot for longer than a handful of rows, so that a slow listener
-//! never keeps the WAL from being reset. It refuses to hide a loss: what cannot be read is counted or reported as missing.
+//! Each call opens files for reading only and holds no snapshot for longer than a handful of rows, so that a slow
+//! listener never keeps the WAL from being reset. It refuses to hide a loss: what cannot be read is counted or
+//! reported as missing.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -27,8 +28,8 @@ use crate::store::retention::DayFile;
 /// Rows held at once while reading: 16 of at most 1.2 MB, usually 16 of 6 KB.
 const ROWS_AT_ONCE: usize = 16;
 
-/// Readings that [`TelemetryReader::latest`] looks back through: about a second of work. A series that was silent for longer
-/// than they reach back starts as unknown.
+/// Readings that [`TelemetryReader::latest`] looks back through: about a second of work. A series that was silent for
+/// longer than they reach back starts as unknown.
 const LATEST_READINGS_MAX: usize = 1_000_000;
 
 /// Reads a telemetry directory; clones share what was learned of closed files. Blocking: call it off the async threads.
@@ -114,8 +115,9 @@ impl TelemetryReader {
         Ok(report)
     }
 
-    /// The sequence after `after_seq` up to `up_to_seq`, which must be durable already: what is not there is then missing for
-    /// good. At least one reading when there is one; `bytes_max` is compared with [`StoredReading::bytes_estimate`].
+    /// The sequence after `after_seq` up to `up_to_seq`, which must be durable already: what is not there is then
+    /// missing for good. At least one reading when there is one; `bytes_max` is compared with
+    /// [`StoredReading::bytes_estimate`].
     pub fn batch_after(
         &self,
         after_seq: u64,

@@ -1,7 +1,7 @@
 //! What stands in the directory at the start: which files are whole, where the sequence stands, what must be set aside.
 //!
-//! Damage is set aside, never repaired and never deleted. A file of a newer program is left alone. A full disk or a held lock
-//! is neither: it is an error, and nothing is moved.
+//! Damage is set aside, never repaired and never deleted. A file of a newer program is left alone. A full disk or a
+//! held lock is neither: it is an error, and nothing is moved.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub struct Found {
 }
 
 enum State {
-    Whole(Option<Extent>, Option<OpenDay>),
+    Whole(Option<Extent>, Option<Box<OpenDay>>),
     Damaged(String),
     Newer,
 }
@@ -52,8 +52,8 @@ pub fn inspect(dir: &Path) -> Result<Found, TelemetryError> {
                     found.unknown_after = false;
                 }
                 match day {
-                    Some(day) if is_newest => found.newest = Some(day),
-                    Some(day) => finish(day, dir)?,
+                    Some(day) if is_newest => found.newest = Some(*day),
+                    Some(day) => finish(*day, dir)?,
                     None => {}
                 }
             }
@@ -89,7 +89,7 @@ fn state(path: &Path, name: &DayName, is_newest: bool) -> Result<State, Telemetr
         }
         let day = OpenDay::open(path.to_owned(), name.clone())?;
         let numbers = day.extent().map_err(TelemetryError::day("read", path))?;
-        Ok((numbers, Some(day)))
+        Ok((numbers, Some(Box::new(day))))
     }) {
         Ok((numbers, Some(day))) if is_newest && bytes_of(path) <= CHECK_BYTES_MAX => match day.check() {
             Ok(None) => Ok(State::Whole(numbers, Some(day))),
@@ -149,7 +149,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// SQLite's extended codes of a read that failed: `SQLITE_IOERR_READ`, `_SHORT_READ`, `_CORRUPTFS` (sqlite.org/rescode.html).
+/// SQLite's extended codes of a read that failed: `SQLITE_IOERR_READ`, `_SHORT_READ`, `_CORRUPTFS`
+/// (sqlite.org/rescode.html).
 const READ_FAILED: [i32; 3] = [10 | 1 << 8, 10 | 2 << 8, 10 | 33 << 8];
 
 /// Whether the file is damaged: no database, corrupt pages, a sector that cannot be read, a table that is missing.

@@ -1,7 +1,7 @@
 //! Which rows count. Pure: numbers in, numbers out.
 //!
-//! After a failed commit or sync the tail is written again into a fresh file with the same numbers. So two files can hold
-//! the same numbers; the later file counts. Which of them a power cut leaves is then of no matter.
+//! After a failed commit or sync the tail is written again into a fresh file with the same numbers. So two files can
+//! hold the same numbers; the later file counts. Which of them a power cut leaves is then of no matter.
 
 /// First and last number of a file.
 pub type Extent = (u64, u64);

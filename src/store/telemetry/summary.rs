@@ -1,4 +1,5 @@
-//! The sums of a day file: how many readings, from when to when. Kept when the file is sealed, counted by SQL until then.
+//! The sums of a day file: how many readings, from when to when. Kept when the file is sealed, counted by SQL until
+//! then.
 //!
 //! Counting goes on from where it stopped, so that asking for statistics never reads a day twice.
 
@@ -24,7 +25,8 @@ pub struct Summary {
 const KEYS: [&str; 4] = ["sealed_readings", "sealed_observed_min", "sealed_observed_max", "sealed_last_row"];
 
 impl Summary {
-    /// Counts on over the rows after those counted, up to the number `end`; of a row that reaches beyond only what counts.
+    /// Counts on over the rows after those counted, up to the number `end`; of a row that reaches beyond only what
+    /// counts.
     pub fn count_on(self, conn: &Connection, end: u64) -> rusqlite::Result<Self> {
         let sql = "SELECT coalesce(sum(min(count, ?2 - first_seq + 1)), 0), min(observed_min), max(observed_max),
                           coalesce(max(first_seq), ?1)

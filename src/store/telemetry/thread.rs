@@ -1,11 +1,12 @@
 //! The thread that drives the writer: a tick that drains the bus, commits, and syncs.
 //!
-//! It never waits for a reading (STORE.md, fact 1). A batch that cannot be committed stays in hand and is tried again at each
-//! tick; meanwhile the bus fills to its bound, sources that can wait do, and what others send is refused and counted there.
+//! It never waits for a reading (STORE.md, fact 1). A batch that cannot be committed stays in hand and is tried again
+//! at each tick; meanwhile the bus fills to its bound, sources that can wait do, and what others send is refused and
+//! counted there.
 //!
-//! Should the thread panic, the readings in hand (at most `commit_readings_max`, not yet committed) are gone with it; what was
-//! committed is in the file, and the next start recovers it. The handle then says that it no longer runs, and the gateway
-//! must stop: a process that stores nothing must not look alive.
+//! Should the thread panic, the readings in hand (at most `commit_readings_max`, not yet committed) are gone with it;
+//! what was committed is in the file, and the next start recovers it. The handle then says that it no longer runs,
+//! and the gateway must stop: a process that stores nothing must not look alive.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -23,7 +24,8 @@ use crate::clock::{Clock, Now};
 use crate::config::gateway::StoreConfig;
 use crate::reading::Reading;
 
-/// Batches that a listener may fall behind: 6 s of ticks of 100 ms. Full behaviour: drop oldest, and the listener is told how many.
+/// Batches that a listener may fall behind: 6 s of ticks of 100 ms. Full behaviour: drop oldest, and the listener is
+/// told how many.
 pub const LISTENER_BATCHES_MAX: usize = 64;
 
 /// Tries of the last commits at a shutdown: 5 s, well within systemd's 90 s.
@@ -265,8 +267,8 @@ impl WriterHandle {
         self.health.clone()
     }
 
-    /// What is committed from now on, before it is durable: for live pictures only. A receiver that lags loses the oldest and
-    /// is told how many.
+    /// What is committed from now on, before it is durable: for live pictures only. A receiver that lags loses the
+    /// oldest and is told how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<CommittedBatch>> {
         self.listeners.subscribe()
     }
@@ -281,7 +283,8 @@ impl WriterHandle {
         !self.thread.is_finished()
     }
 
-    /// Drains the bus until it is empty, commits, syncs, seals, closes. Blocking, 5 s and a sync at most. Stop the sensors first.
+    /// Drains the bus until it is empty, commits, syncs, seals, closes. Blocking, 5 s and a sync at most. Stop the
+    /// sensors first.
     pub fn shutdown(self) -> WriterReport {
         // An error says that the thread is gone; joining tells why.
         let _ = self.stop.try_send(());

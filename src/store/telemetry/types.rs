@@ -125,7 +125,8 @@ impl Missing {
     }
 }
 
-/// A piece of the sequence. The caller's next cursor is `next_seq - 1`, whether readings are in it or only missing ones.
+/// A piece of the sequence. The caller's next cursor is `next_seq - 1`, whether readings are in it or only missing
+/// ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// The number of the first reading; `next_seq` when there is none.
@@ -179,7 +180,8 @@ pub enum OpenReason {
     Day,
     /// The file knew too many series.
     SeriesLimit,
-    /// The file before failed and is never written again. An alarm. Nothing is lost: the un-synced tail was written again.
+    /// The file before failed and is never written again. An alarm. Nothing is lost: the un-synced tail was written
+    /// again.
     Poisoned {
         /// The file that failed.
         file: PathBuf,
@@ -197,7 +199,8 @@ pub struct FileOpened {
     pub reason: OpenReason,
 }
 
-/// Readings were committed: seen by readers at once, safe from a power cut only when [`Synced::durable_seq`] has passed them.
+/// Readings were committed: seen by readers at once, safe from a power cut only when [`Synced::durable_seq`] has
+/// passed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The number of the first.

@@ -18,12 +18,12 @@ use crate::entropy::Entropy;
 use crate::reading::Reading;
 use crate::store::sqlite;
 
-/// Readings that may be committed and not yet synced; then a commit syncs by itself. 10 s at 10,000 readings/s, ten times the
-/// interval of the syncs; about 12 MB.
+/// Readings that may be committed and not yet synced; then a commit syncs by itself. 10 s at 10,000 readings/s, ten
+/// times the interval of the syncs; about 12 MB.
 pub const TAIL_READINGS_MAX: usize = 100_000;
 
-/// The shortest time between two files opened for the clock's sake: a clock that flaps between two days must not open ten
-/// files a second. Until then the open file goes on; its name is a help for people only.
+/// The shortest time between two files opened for the clock's sake: a clock that flaps between two days must not open
+/// ten files a second. Until then the open file goes on; its name is a help for people only.
 const TURN_INTERVAL_MIN_MS: u64 = 60_000;
 
 /// First and longest wait between tries to open a file when none can be written.
@@ -52,8 +52,8 @@ pub struct TelemetryWriter {
 }
 
 impl TelemetryWriter {
-    /// Opens the directory, made when missing: takes its lock, sets damaged files aside, finds where the sequence stands, and
-    /// goes on in the newest file when it is of today's UTC day and whole, else in a new one.
+    /// Opens the directory, made when missing: takes its lock, sets damaged files aside, finds where the sequence
+    /// stands, and goes on in the newest file when it is of today's UTC day and whole, else in a new one.
     pub fn open(dir: &Path, now: &Now, entropy: &Entropy) -> Result<(Self, Recovery), TelemetryError> {
         sqlite::check_library()?;
         make_dir(dir)?;
@@ -199,7 +199,8 @@ impl TelemetryWriter {
         self.day.as_ref().map_or_else(|| Err(std::io::Error::other("no file is open")), OpenDay::sync)
     }
 
-    /// Checkpoints when it is time. Called right after a sync: the tail is empty, so that a file that fails takes nothing along.
+    /// Checkpoints when it is time. Called right after a sync: the tail is empty, so that a file that fails takes
+    /// nothing along.
     fn checkpoint(&mut self, now: &Now) -> Result<Option<FileOpened>, TelemetryError> {
         let Some(day) = self.day.as_mut().filter(|day| day.wants_checkpoint()) else { return Ok(None) };
         match day.checkpoint() {
@@ -236,14 +237,15 @@ impl TelemetryWriter {
         self.store_id
     }
 
-    /// Gives the sequence a new identity: for a directory that was copied to a second vessel or restored from a backup, where
-    /// the old numbers could mean other readings.
+    /// Gives the sequence a new identity: for a directory that was copied to a second vessel or restored from a
+    /// backup, where the old numbers could mean other readings.
     pub fn renew_store_id(&mut self, entropy: &Entropy) -> Result<Uuid, TelemetryError> {
         self.store_id = identity::renew_store_id(&self.dir, entropy)?;
         Ok(self.store_id)
     }
 
-    /// Syncs, seals and closes the file. An error says that the tail may not be safe; what was committed is still in the file.
+    /// Syncs, seals and closes the file. An error says that the tail may not be safe; what was committed is still in
+    /// the file.
     pub fn close(mut self, now: &Now) -> Result<Synced, TelemetryError> {
         let synced = self.sync(now)?;
         if let Some(day) = self.day.take() {
@@ -349,8 +351,8 @@ fn told(error: &TelemetryError) -> String {
 
 #[cfg(test)]
 mod tests {
-    //! Real failures: a file that may not grow (SQLITE_FULL), a descriptor that cannot be synced (a pipe), a directory that
-    //! is gone.
+    //! Real failures: a file that may not grow (SQLITE_FULL), a descriptor that cannot be synced (a pipe), a
+    //! directory that is gone.
 
     use std::os::fd::OwnedFd;
 
