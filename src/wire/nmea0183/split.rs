@@ -42,6 +42,11 @@ impl LineSplitter {
         Self::default()
     }
 
+    /// Bytes of memory that the open line takes; never more than twice [`LINE_BYTES_MAX`].
+    pub fn held_bytes(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Takes the next bytes and hands each line that they complete to `line`, without its end; and each reason for
     /// which something was dropped. What it hands out does not depend on how the stream was cut into pushes.
     pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(Result<&[u8], Rejected>)) {
