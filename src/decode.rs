@@ -99,6 +99,8 @@ impl DecodeError {
 
 /// Decodes `input` to its end and writes one JSON object a line.
 pub fn decode(options: &DecodeOptions, mut input: impl Read, output: impl Write) -> Result<Summary, DecodeError> {
+    // A format more is a decoder more here.
+    let Format::Nmea0183 = options.format;
     let mut run = Run::new(options, output);
     let mut splitter = LineSplitter::new();
     let mut comments = Comments { skip: options.skip_comments, line: Line::Start };

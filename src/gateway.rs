@@ -287,7 +287,6 @@ impl Root<'_> {
         Ok(self.config.broker.iter().map(spawn).collect::<Result<_, _>>()?)
     }
 
-    #[expect(clippy::type_complexity, reason = "the task gives the link back for the drain at the end")]
     fn spawn_link(
         &self,
         store: &RecordStore,

@@ -190,6 +190,8 @@ mod tests {
         telemetry_bytes_max: 1_000_000,
         acknowledged_changes_days: 35,
         interval_hours: 24,
+        aggregates_days: 365,
+        data_quality_days: 180,
     };
 
     /// A file of 100 bytes and 10 readings, last written `days` ago.

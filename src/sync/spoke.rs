@@ -5,6 +5,7 @@
 //! reply that comes twice, late or not at all does no harm.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use uuid::Uuid;
 
@@ -299,17 +300,17 @@ fn confirm(
     version: u64,
     touched: &mut BTreeMap<(Collection, Uuid), RecordRow>,
 ) -> Result<(), RecordError> {
-    let key = (change.collection, change.entity_id);
-    if !touched.contains_key(&key) {
-        let base = match rows.base(owner, key.0, key.1)? {
-            Some(base) => base,
-            None => rows.record(owner, key.0, key.1)?.unwrap_or_else(RecordRow::absent),
-        };
-        touched.insert(key, base);
-    }
-    if let Some(row) = touched.get_mut(&key)
-        && version > row.version
-    {
+    let row = match touched.entry((change.collection, change.entity_id)) {
+        Slot::Occupied(slot) => slot.into_mut(),
+        Slot::Vacant(slot) => {
+            let base = match rows.base(owner, change.collection, change.entity_id)? {
+                Some(base) => Some(base),
+                None => rows.record(owner, change.collection, change.entity_id)?,
+            };
+            slot.insert(base.unwrap_or_else(RecordRow::absent))
+        }
+    };
+    if version > row.version {
         apply_to_row(row, change, effect, version);
     }
     Ok(())

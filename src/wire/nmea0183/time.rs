@@ -93,9 +93,36 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
 
-/// A time as RFC 3339 in UTC, with milliseconds.
+/// A time as RFC 3339 in UTC, with milliseconds: what `Stamp` prints, at a third of the cost. RMC says it every second.
 pub fn rfc3339(stamp: Stamp) -> Value {
-    Value::text(&stamp.to_string())
+    let (days, micros) = (stamp.0.div_euclid(DAY_US), stamp.0.rem_euclid(DAY_US));
+    let (year, month, day) = civil_from_days(days);
+    let (seconds, millis) = (micros / SECOND_US, micros % SECOND_US / 1_000);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let fields = [(0, 4, year), (5, 2, month), (8, 2, day), (20, 3, millis)];
+    let clock = [(11, 2, seconds / 3_600), (14, 2, seconds / 60 % 60), (17, 2, seconds % 60)];
+    for (at, width, value) in fields.into_iter().chain(clock) {
+        let mut rest = value;
+        for digit in text[at..at + width].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest.rem_euclid(10)).unwrap_or(0);
+            rest /= 10;
+        }
+    }
+    Value::text(std::str::from_utf8(&text).unwrap_or(""))
+}
+
+/// The inverse of [`days_from_civil`].
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    // Days since 0000-03-01, in eras of 400 years of 146,097 days.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
 /// What a talker's last date was, and what time it had then.
@@ -200,6 +227,14 @@ mod tests {
             }
         }
         assert_eq!(last, Some(Day::new(2199, 12, 31).unwrap().0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_time_is_told_as_a_stamp_prints_it(micros in -2_208_988_800_000_000..7_258_118_400_000_000_i64) {
+            let stamp = Stamp(micros);
+            proptest::prop_assert_eq!(rfc3339(stamp), Value::text(&stamp.to_string()));
+        }
     }
 
     #[test]
