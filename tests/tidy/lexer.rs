@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
         let whole = |at: &usize| {
             let before = self.code[..*at].chars().next_back();
             let after = self.code[*at + pattern.len()..].chars().next();
-            !(starts_name && before.is_some_and(is_name)) && !(ends_name && after.is_some_and(is_name))
+            !(starts_name && before.is_some_and(is_name) || ends_name && after.is_some_and(is_name))
         };
         self.code.match_indices(pattern).map(|(at, _)| at).filter(whole).collect()
     }
@@ -115,8 +115,8 @@ fn token(rest: &str, in_name: bool) -> (usize, usize, usize) {
     } else if let Some((open, close)) = raw_text(rest).filter(|_| !in_name) {
         let inside = rest[open..].find(&close).unwrap_or(rest.len() - open);
         (open, inside, close.len().min(rest.len() - open - inside))
-    } else if rest.starts_with('"') {
-        let inside = plain_text(&rest[1..]);
+    } else if let Some(text) = rest.strip_prefix('"') {
+        let inside = plain_text(text);
         (1, inside, usize::from(1 + inside < rest.len()))
     } else if rest.starts_with('\'') {
         character(rest)
