@@ -1,5 +1,6 @@
-//! `hawser demo`: the embedded default. A simulated vessel, a broker, a gateway and a shore, each a real part, talking over
-//! real sockets; all state under one directory. At its end it counts: what the vessel told, what is stored, what is ashore.
+//! `hawser demo`: the embedded default. A simulated vessel, a broker, a gateway and a shore, each a real part, talking
+//! over real sockets; all state under one directory. At its end it counts: what the vessel told, what is stored, what
+//! is ashore.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -163,7 +164,8 @@ impl Demo {
 
     fn where_to_look(&self) -> String {
         format!(
-            "The page on board:    http://{}\nThe shore's page:     http://{}\nThe broker on board:  mqtt://127.0.0.1:{}\n\
+            "The page on board:    http://{}\nThe shore's page:     http://{}\n\
+             The broker on board:  mqtt://127.0.0.1:{}\n\
              To write on board:    Authorization: Bearer {}\nCtrl-C stops everything in order.",
             self.gateway.address,
             self.shore.address,

@@ -1,8 +1,8 @@
 //! The gateway: composition root of the daemon on board. Each `spawn_*` or `open_*` is a room; data flows one way.
 //!
-//! Order of the stop, the reverse of the way of a reading: sensors stop and hand over what they decoded; the bus drains;
-//! the store commits, syncs and closes; brokers and shore get what is left, to a deadline; the records close. What does not
-//! get out in time stays on the disk and goes out after the next start.
+//! Order of the stop, the reverse of the way of a reading: sensors stop and hand over what they decoded; the bus
+//! drains; the store commits, syncs and closes; brokers and shore get what is left, to a deadline; the records close.
+//! What does not get out in time stays on the disk and goes out after the next start.
 
 mod backend;
 mod feed;
@@ -55,7 +55,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The data directory cannot be used.
-    #[error("the data directory {}: {source}; it must exist or be creatable, and be writable by the service", .path.display())]
+    #[error("the data directory {}: {source}; it must exist or be creatable, and writable by us", .path.display())]
     Data {
         /// Which.
         path: PathBuf,

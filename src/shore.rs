@@ -1,7 +1,7 @@
 //! The shore: composition root of the server ashore. It receives, deduplicates, stores, and shows the fleet.
 //!
-//! Each vessel has a token of its own and reaches only its own log. The server keeps nothing of a request in memory; what it
-//! acknowledged is in its database.
+//! Each vessel has a token of its own and reaches only its own log. The server keeps nothing of a request in memory;
+//! what it acknowledged is in its database.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! What systemd is told (sd_notify(3)): ready, stopping, and alive while the gateway has no fault. Without systemd nothing.
+//! What systemd is told (sd_notify(3)): ready, stopping, and alive while the gateway has no fault. Without systemd
+//! nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The hub's side: takes changes in, orders them, hands out the log. One request is one transaction.
 //!
 //! The storage stands behind [`HubStorage`], whose methods are whole transactions, so that a server database can take
-//! SQLite's place with a version counter for each vessel. Nothing of a request is kept in memory: any server may answer the
-//! next one.
+//! SQLite's place with a version counter for each vessel. Nothing of a request is kept in memory: any server may answer
+//! the next one.
 
 use std::collections::BTreeSet;
 
@@ -141,8 +141,8 @@ pub fn exchange(
     Ok(reply)
 }
 
-/// Whether a spoke of this very history has seen what this database does not hold: it was set back to an older state in a
-/// way that its own opening counter could not show.
+/// Whether a spoke of this very history has seen what this database does not hold: it was set back to an older state in
+/// a way that its own opening counter could not show.
 fn was_set_back(rows: &Rows<'_>, owner: &str, request: &Request) -> Result<bool, RecordError> {
     let cursor = request.last_known_server_version;
     if cursor == 0 || request.history_id != history_id(rows)?.to_string() {
@@ -230,8 +230,8 @@ fn write_conflict(
     let fields: BTreeSet<&str> = plan.conflicts.iter().map(|c| c.field.as_str()).collect();
     let json = |value: serde_json::Value| value.to_string();
     rows.0.prepare_cached(
-        "INSERT OR IGNORE INTO sync_conflicts (owner_id, entity_type, entity_id, change_id, version, fields, reason, resolved,
-           detected_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
+        "INSERT OR IGNORE INTO sync_conflicts (owner_id, entity_type, entity_id, change_id, version, fields, reason,
+           resolved,           detected_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
     )?
     .execute(rusqlite::params![
         owner,

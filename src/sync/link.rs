@@ -1,8 +1,8 @@
-//! The way to the shore: carries requests and replies over HTTP, and knows when to try again. Offline is a state here, not a
-//! fault: nothing is given up, nothing is lost, and a timer is always armed while anything waits.
+//! The way to the shore: carries requests and replies over HTTP, and knows when to try again. Offline is a state here,
+//! not a fault: nothing is given up, nothing is lost, and a timer is always armed while anything waits.
 //!
-//! What is sent and what a reply does is decided by [`super::spoke`] and [`super::readings`]; when, by [`Pace`], which is
-//! pure.
+//! What is sent and what a reply does is decided by [`super::spoke`] and [`super::readings`]; when, by [`Pace`], which
+//! is pure.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

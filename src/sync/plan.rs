@@ -1,9 +1,9 @@
-//! What happens when two sides edited one record: a pure function from (what is there, what comes, policy) to an effect that
-//! names its reason. It is given no clock and no database.
+//! What happens when two sides edited one record: a pure function from (what is there, what comes, policy) to an effect
+//! that names its reason. It is given no clock and no database.
 //!
-//! Causality comes first: who had seen the value that he replaced wins, whatever any clock says. Only true concurrents are
-//! ranked, by hybrid clock capped at receipt, then by device (SYNC.md, Clocks (4), (5); REQUIREMENTS Z2). A field that both
-//! sides set to the same is no conflict (F5). An update beats a concurrent deletion: work is not thrown away.
+//! Causality comes first: who had seen the value that he replaced wins, whatever any clock says. Only true concurrents
+//! are ranked, by hybrid clock capped at receipt, then by device (SYNC.md, Clocks (4), (5); REQUIREMENTS Z2). A field
+//! that both sides set to the same is no conflict (F5). An update beats a concurrent deletion: work is not thrown away.
 
 use serde::{Deserialize, Serialize};
 

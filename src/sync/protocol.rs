@@ -1,7 +1,7 @@
 //! The messages of `POST /api/sync/v2` in their JSON form (REQUIREMENTS D6 to D8, SYNC.md, Request and Response).
 //!
-//! A client that sends only the documents' names (`lastKnownServerVersion`, `changes`) is served too: repeats are known by
-//! `changeId`. Unknown keys are ignored, so that a newer side can add some.
+//! A client that sends only the documents' names (`lastKnownServerVersion`, `changes`) is served too: repeats are known
+//! by `changeId`. Unknown keys are ignored, so that a newer side can add some.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -34,7 +34,8 @@ pub struct Request {
     pub history_id: String,
     /// The cursor: all of the hub's log up to here is applied.
     pub last_known_server_version: u64,
-    /// The chain over the hub's log up to the cursor: a hub with another one there was set back, even if it does not know.
+    /// The chain over the hub's log up to the cursor: a hub with another one there was set back, even if it does not
+    /// know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor_chain: Option<Uuid>,
     /// The most changes wanted back.

@@ -1,8 +1,8 @@
 //! Readings ashore: collected behind a cursor on board, taken in once by the hub.
 //!
-//! The hub knows the next number it wants of each sequence; a batch that starts later is not taken, one that starts earlier
-//! is cut. So a batch that is lost, doubled or late does no harm, and a hole is filled either by the readings or by a row of
-//! the loss ledger, never by silence. A hub that was set back simply wants an earlier number again.
+//! The hub knows the next number it wants of each sequence; a batch that starts later is not taken, one that starts
+//! earlier is cut. So a batch that is lost, doubled or late does no harm, and a hole is filled either by the readings
+//! or by a row of the loss ledger, never by silence. A hub that was set back simply wants an earlier number again.
 
 use super::hub::HubError;
 use super::protocol::{ProtocolError, ReadingBatch, ReadingsAcked, WireValue};
@@ -35,8 +35,8 @@ pub fn cursor_after(acked: &ReadingsAcked) -> Cursor {
     Cursor { position: acked.next.saturating_sub(1), history_id: acked.store_id.clone(), ..Cursor::default() }
 }
 
-/// Collects what follows `cursor` up to `durable_seq`: only what is safely on the disk is sent, since a number that was sent
-/// must never be given out again (invariant 4). A cursor of another store starts at the beginning.
+/// Collects what follows `cursor` up to `durable_seq`: only what is safely on the disk is sent, since a number that was
+/// sent must never be given out again (invariant 4). A cursor of another store starts at the beginning.
 pub fn collect(
     telemetry: &TelemetryReader,
     store_id: &str,

@@ -1,8 +1,8 @@
 //! The spoke's side: makes a request of what is not acknowledged, and takes a reply in. Each is one transaction.
 //!
-//! Two states of a record are kept: what the hub confirmed, in the hub's order, and the same with our own open changes on
-//! top, which is what people see. A page is applied only where it starts at our cursor, rows and cursor together; so a
-//! reply that comes twice, late or not at all does no harm.
+//! Two states of a record are kept: what the hub confirmed, in the hub's order, and the same with our own open changes
+//! on top, which is what people see. A page is applied only where it starts at our cursor, rows and cursor together; so
+//! a reply that comes twice, late or not at all does no harm.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -52,8 +52,8 @@ pub struct Taken {
     pub restarted: bool,
 }
 
-/// Makes the next request: open changes up to `bytes_max` of JSON (at least one), most urgent class first; a record whose
-/// change was refused is passed over, the others go on (Z29).
+/// Makes the next request: open changes up to `bytes_max` of JSON (at least one), most urgent class first; a record
+/// whose change was refused is passed over, the others go on (Z29).
 pub fn request(rows: &Rows<'_>, owner: &str, device: Uuid, bytes_max: usize) -> Result<(Request, Sent), RecordError> {
     let cursor = rows.cursor(PULL_CURSOR)?;
     let epoch = epoch(rows)?;
@@ -138,8 +138,8 @@ fn acknowledge(rows: &Rows<'_>, owner: &str, change_id: Uuid, version: u64) -> R
     }
 }
 
-/// A refused change goes to the dead letters and holds its record's lane. A reused id means that this store was set back:
-/// a new epoch, and a new id for that change only, since the hub never applied it.
+/// A refused change goes to the dead letters and holds its record's lane. A reused id means that this store was set
+/// back: a new epoch, and a new id for that change only, since the hub never applied it.
 fn refuse(
     rows: &Rows<'_>,
     owner: &str,
@@ -248,8 +248,8 @@ fn acked_up_to(
     Ok(acked)
 }
 
-/// The hub has another change under the id of one of ours: this store was set back and gave the id out again. Ours gets a
-/// new one, so that the hub's is not taken for it.
+/// The hub has another change under the id of one of ours: this store was set back and gave the id out again. Ours gets
+/// a new one, so that the hub's is not taken for it.
 fn free_reused_id(rows: &Rows<'_>, owner: &str, wire: &WireChange, random: u64) -> Result<bool, RecordError> {
     match rows.change(owner, wire.change_id)? {
         Some((known, _)) if wire.hlc.is_some_and(|hlc| hlc != known.change.hlc) => {
@@ -342,8 +342,9 @@ fn show_all(rows: &Rows<'_>, owner: &str) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// The hub was set back or replaced: its log counts anew. The confirmed state starts empty and is pulled again; every change
-/// of ours that is still kept is sent again under a new epoch with its own id, so that the hub gets back what it lost.
+/// The hub was set back or replaced: its log counts anew. The confirmed state starts empty and is pulled again; every
+/// change of ours that is still kept is sent again under a new epoch with its own id, so that the hub gets back what it
+/// lost.
 fn restart_history(rows: &Rows<'_>, owner: &str, history_id: &str, random: u64) -> Result<(), RecordError> {
     step_epoch(rows, random)?;
     for logged in rows.own_changes(owner)? {

@@ -76,7 +76,8 @@ const BANS: &[Ban] = &[
     Ban {
         calls: &["process::exit", "process::abort"],
         place: ProductNotTests,
-        homes: &["src/main.rs"],
+        // The second Ctrl-C of somebody who will not wait.
+        homes: &["src/main.rs", "src/cli/serve.rs"],
         instead: "return an error; `main` chooses the exit code",
     },
     Ban { calls: &["#[ignore"], place: Everywhere, homes: &[], instead: "a test that runs, or none" },

@@ -1,5 +1,5 @@
-//! Ashore: the readings of each vessel, in the blocks in which they came, in the database in which the records are, so that a
-//! request is one transaction.
+//! Ashore: the readings of each vessel, in the blocks in which they came, in the database in which the records are, so
+//! that a request is one transaction.
 
 use rusqlite::{OptionalExtension as _, params};
 

@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::identity::{self, device_id, tick_hlc};
-use super::rows::{ChangeState, DELETED_CLOCK, Effect, Entry, FieldClock, Place, RecordRow, Rows};
+use super::log::{Entry, Place};
+use super::rows::{ChangeState, DELETED_CLOCK, Effect, FieldClock, RecordRow, Rows};
 use super::{RecordError, Saved};
 use crate::clock::Now;
 use crate::record::{self, Change, ChangeType, Collection, Fields, MadeAt, SCHEMA_VERSION};

@@ -1,8 +1,9 @@
 //! Who this store is: device, epoch, history; and whether it was set back to an older state.
 //!
-//! A restored backup would give sequence numbers out again. A file beside the database counts its openings and is synced to
-//! the disk; a database that counts fewer was set back, and starts a new epoch (as a spoke) and a new history (as a hub).
-//! When the whole directory was set back the hub notices instead, by a change id with another content (SYNC.md, Identity).
+//! A restored backup would give sequence numbers out again. A file beside the database counts its openings and is
+//! synced to the disk; a database that counts fewer was set back, and starts a new epoch (as a spoke) and a new history
+//! (as a hub). When the whole directory was set back the hub notices instead, by a change id with another content
+//! (SYNC.md, Identity).
 
 use std::fs::{self, File};
 use std::io::Write as _;

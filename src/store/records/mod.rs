@@ -1,12 +1,13 @@
 //! Records and their change log: one SQLite file, WAL, `synchronous=FULL`. "Stored" is said only after the commit.
 //!
-//! The log is the outbox: a change and its record are one transaction, and each destination (shore, broker) has a cursor over
-//! the log (invariant 3). [`RecordStore`] is a handle: writes go to one thread that commits them in groups, reads use a
-//! connection of their own. This room decides no conflict and knows no link; see `sync`.
+//! The log is the outbox: a change and its record are one transaction, and each destination (shore, broker) has a
+//! cursor over the log (invariant 3). [`RecordStore`] is a handle: writes go to one thread that commits them in groups,
+//! reads use a connection of their own. This room decides no conflict and knows no link; see `sync`.
 
 mod ashore;
 pub mod edit;
 mod identity;
+mod log;
 mod rows;
 mod schema;
 mod writer;
@@ -21,9 +22,9 @@ use uuid::Uuid;
 pub use ashore::{BlockRow, SeriesRow, VesselRow};
 pub use edit::Edit;
 pub use identity::{Identity, Start};
+pub use log::{Entry, Place, link_chain};
 pub use rows::{
-    ChangeState, Cursor, DELETED_CLOCK, Effect, Entry, FieldClock, LoggedChange, Loss, Place, RecordRow, Rows,
-    content_hash, link_chain,
+    ChangeState, Cursor, DELETED_CLOCK, Effect, FieldClock, LoggedChange, Loss, RecordRow, Rows, content_hash,
 };
 pub use schema::MIGRATIONS;
 
@@ -100,8 +101,8 @@ pub struct RecordStore {
 }
 
 impl RecordStore {
-    /// Opens `<dir>/records.db`, making or migrating it. `owner` is whose log [`RecordStore::head`] follows: the vessel's id
-    /// on board; ashore each vessel has its own and `owner` is empty.
+    /// Opens `<dir>/records.db`, making or migrating it. `owner` is whose log [`RecordStore::head`] follows: the
+    /// vessel's id on board; ashore each vessel has its own and `owner` is empty.
     pub fn open(dir: &Path, owner: &str, clock: &Clock, entropy: &Entropy) -> Result<(Self, Start), RecordError> {
         let path = dir.join(FILE_NAME);
         let mut connection = sqlite::open(&path, sqlite::Kind::Records)?;
@@ -135,8 +136,8 @@ impl RecordStore {
         self.head.clone()
     }
 
-    /// Runs `job` in the writer's next transaction; returns once that is safely on the disk. An error of `job` undoes what
-    /// `job` did and nothing else.
+    /// Runs `job` in the writer's next transaction; returns once that is safely on the disk. An error of `job` undoes
+    /// what `job` did and nothing else.
     pub async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Rows<'_>) -> Result<T, RecordError> + Send + 'static,

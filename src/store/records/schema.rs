@@ -1,7 +1,7 @@
 //! The schema of the record database, one migration a step. A landed step is never edited: add the next one.
 //!
-//! Times are microseconds since the Unix epoch, UUIDs are 16-byte blobs, JSON is text. `entity_changes` has the columns of
-//! REQUIREMENTS D1 with SYNC.md's; `user_id` is `owner_id` (a vessel), and the primary key is the row number, since
+//! Times are microseconds since the Unix epoch, UUIDs are 16-byte blobs, JSON is text. `entity_changes` has the columns
+//! of REQUIREMENTS D1 with SYNC.md's; `user_id` is `owner_id` (a vessel), and the primary key is the row number, since
 //! `(owner_id, change_id)` identifies a change already and a second text key would be written with every one.
 
 use crate::store::sqlite::Migration;
@@ -61,7 +61,8 @@ CREATE TABLE sync_journal (
   ours TEXT NOT NULL, theirs TEXT NOT NULL, outcome TEXT NOT NULL, decided_at INTEGER NOT NULL
 );
 CREATE TABLE dead_letters (
-  id INTEGER PRIMARY KEY, owner_id TEXT NOT NULL, change_id BLOB NOT NULL UNIQUE, code TEXT NOT NULL, message TEXT NOT NULL,
+  id INTEGER PRIMARY KEY, owner_id TEXT NOT NULL, change_id BLOB NOT NULL UNIQUE, code TEXT NOT NULL,
+  message TEXT NOT NULL,
   refused_at INTEGER NOT NULL
 );
 -- Every loss, as a row that is itself synced first: what, from, to, how many, why.

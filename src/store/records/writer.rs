@@ -1,8 +1,8 @@
 //! The one thread that writes records. It commits in groups: what came while the last commit was being synced goes into
 //! the next, so that a `synchronous=FULL` commit of a few milliseconds carries hundreds of edits.
 //!
-//! Each job has a savepoint: its failure is its own. After a commit that failed the connection is closed and opened again
-//! before anything else is written (invariant 7), and every job of that group is told so.
+//! Each job has a savepoint: its failure is its own. After a commit that failed the connection is closed and opened
+//! again before anything else is written (invariant 7), and every job of that group is told so.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -158,7 +158,8 @@ impl Writer {
         }
     }
 
-    /// Takes what waits already. It never sleeps for more: the commit itself is the time in which the next group gathers.
+    /// Takes what waits already. It never sleeps for more: the commit itself is the time in which the next group
+    /// gathers.
     fn gather(&self, first: BoxedJob, jobs: &Receiver<BoxedJob>) -> Vec<BoxedJob> {
         let deadline_ms = self.clock.now().mono_ms + GROUP_MS_MAX;
         let mut group = vec![first];
@@ -178,7 +179,7 @@ impl Writer {
                 self.head.send_if_modified(|last| std::mem::replace(last, *head) != *head);
             }
             Err(why) => {
-                tracing::error!(path = %self.path.display(), why, "a group of record writes was not committed; reopening");
+                tracing::error!(path = %self.path.display(), why, "a group of writes was not committed; reopening");
                 self.connection = None;
             }
         }

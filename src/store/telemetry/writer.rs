@@ -524,7 +524,7 @@ mod tests {
     #[test]
     fn the_wal_is_copied_and_used_again() {
         let mut rig = Rig::new();
-        let wal = super::super::files::beside(rig.writer.file().unwrap(), "-wal");
+        let wal = crate::store::telemetry::files::beside(rig.writer.file().unwrap(), "-wal");
         let series = Arc::clone(&rig.batch(1)[0].series);
         let text = |i: usize| Reading {
             series: Arc::clone(&series),

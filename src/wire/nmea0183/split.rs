@@ -47,8 +47,8 @@ impl LineSplitter {
         self.held.capacity()
     }
 
-    /// Takes the next bytes and hands each line that they complete to `line`, without its end; and each reason for which
-    /// something was dropped. What it hands out does not depend on how the stream was cut into pushes.
+    /// Takes the next bytes and hands each line that they complete to `line`, without its end; and each reason for
+    /// which something was dropped. What it hands out does not depend on how the stream was cut into pushes.
     pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(Result<&[u8], Rejected>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
