@@ -1,4 +1,41 @@
-//! Hawser: the firmware of a vessel's edge gateway.
+//! Hawser: the firmware of a vessel's edge gateway. It records every reading, serves the crew with no internet, and
+//! ties the ship to the shore over links that vanish for weeks: nothing acknowledged is lost, nothing takes effect
+//! twice.
+//!
+//! # The way of a reading
+//!
+//! A bus ([`sensors`], I/O) hands bytes to a decoder ([`wire`], pure), which tells values; these become [`reading`]s of
+//! a series and wait in a bounded lane of the [`bus`]. One writer drains all lanes into a day file
+//! ([`store::telemetry`]), in groups, and syncs it every second. What is safely on the disk goes to brokers
+//! ([`uplink`], live) and to the shore ([`sync`], the truth). The shore's database acknowledges; only then is it
+//! delivered, and may age out ([`store::retention`]).
+//!
+//! # The way of a record
+//!
+//! An edit ([`api`]) and its change are one transaction ([`store::records`]). The change log is the outbox: each
+//! destination has a cursor over it. The shore orders the log of each vessel ([`sync::hub`]); conflicts are decided by
+//! a pure function that names its reason ([`sync::plan`]); the vessel keeps what the shore confirmed and its own open
+//! changes on top ([`sync::spoke`]).
+//!
+//! # Layers: a module names only what stands to its left
+//!
+//! [`reading`] [`record`] [`clock`] [`entropy`] [`config`] <- [`wire`] <- [`bus`] <- [`sensors`]; [`bus`] <- [`store`]
+//! <- [`uplink`] [`sync`] <- [`api`] <- [`gateway`] <- `main`; [`shore`] stands beside [`gateway`]. [`sim`],
+//! [`replay`], [`decode`] and [`demo`] are tools around them. `tests/tidy.rs` enforces it.
+//!
+//! # Invariants
+//!
+//! 1. [`wire`] given any bytes returns; it never panics and knows neither time nor files.
+//! 2. [`sensors`] never sees the store; the store never hears of MQTT; the uplink sees rows, not sensors.
+//! 3. An edit of a record and its change are one transaction with `synchronous=FULL`; the caller is told "stored" after
+//!    the commit. A cursor moves only on acknowledgement by the far database; for a broker, by the broker.
+//! 4. Only what is safely on the disk is sent: a sequence number that was sent is never given out again. 5. Dropping
+//! what was meant for somebody and not delivered is loss: a row in the loss ledger, told to the shore first. 6.
+//! Everything is bounded: memory, queues, disk, retries. Every bound says what happens when it is full, and counts it.
+//! 7. After a failed commit or sync a file is not written again; a damaged file is set aside, never deleted. 8. Only
+//! [`clock`] asks the time, only [`entropy`] draws at random. Every row carries how far its time may be trusted. 9.
+//! Offline is a state, not a fault. The gateway is complete with no link at all. 10. Nothing is written to a bus; there
+//! is no code that could.
 
 pub mod api;
 pub mod bus;

@@ -231,7 +231,7 @@ fn write_conflict(
     let json = |value: serde_json::Value| value.to_string();
     rows.0.prepare_cached(
         "INSERT OR IGNORE INTO sync_conflicts (owner_id, entity_type, entity_id, change_id, version, fields, reason,
-           resolved,           detected_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
+           resolved, detected_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
     )?
     .execute(rusqlite::params![
         owner,

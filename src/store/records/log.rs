@@ -13,7 +13,8 @@ use crate::clock::{ClockQuality, Hlc, Stamp};
 use crate::record::{Change, ChangeType, MadeAt};
 
 const CHANGE_COLUMNS: &str = "version, hub_version, state, effect, change_id, device_id, epoch, seq, entity_type, \
-     entity_id, change_type, base_version, hlc, change_data, wall, boot_id, mono_ms, clock_quality, actor, schema_version";
+     entity_id, change_type, base_version, hlc, change_data, wall, boot_id, mono_ms, clock_quality, \
+     actor, schema_version";
 
 /// What stands beside a change in the log.
 pub struct Entry<'e> {
@@ -65,8 +66,8 @@ impl Rows<'_> {
             Place::Spoke(hub_version) => (hub_version, None),
         };
         let sql = "INSERT INTO entity_changes (owner_id, version, change_id, device_id, epoch, seq, entity_type,
-               entity_id, change_type, base_version, hlc, class, change_data, effect, content_hash, wall, boot_id, mono_ms,
-               clock_quality, actor, schema_version, state, hub_version, chain, created_at)
+               entity_id, change_type, base_version, hlc, class, change_data, effect, content_hash, wall,
+               boot_id, mono_ms, clock_quality, actor, schema_version, state, hub_version, chain, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
                ?22, ?23, ?24, ?25)";
         self.0.prepare_cached(sql)?.execute(params![
