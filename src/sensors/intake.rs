@@ -12,7 +12,7 @@ use crate::reading::{Context, Reading, Series, SeriesKey, SeriesRegistry};
 use crate::wire::nmea0183::{Decoded, Decoder, LineSplitter, Rejected, Talker};
 
 use super::rejects::{RejectLog, Say, sample};
-use super::stats::{BusStats, REASON_SERIES_LIMIT, REASON_UNSUPPORTED};
+use super::stats::{BusStats, REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_SERIES_LIMIT, REASON_UNSUPPORTED};
 
 /// How far a sentence's own time may lie from ours: a day. A receiver that lost its date by a day or by 1,024 weeks is
 /// wrong; our clock, once believed at all, is not that wrong.
@@ -34,6 +34,8 @@ struct Lines {
     known: HashMap<SeriesId, Arc<Series>>,
     registry: SeriesRegistry,
     rejects: RejectLog,
+    /// AIS fragments lost and messages unread, as far as they are in the statistics.
+    ais_told: [u64; 2],
 }
 
 /// A series of this bus, in the decoder's words. Built by moving what was decoded: no allocation.
@@ -54,6 +56,7 @@ impl Intake {
             decoded: Vec::new(),
             known: HashMap::new(),
             rejects: RejectLog::default(),
+            ais_told: [0; 2],
         };
         Self { splitter: LineSplitter::new(), lines }
     }
@@ -65,6 +68,7 @@ impl Intake {
         let mut sentences = 0;
         splitter.push(bytes, |line| sentences += lines.line(line, bytes, now, out));
         lines.stats.understood(sentences);
+        lines.tell_ais();
     }
 
     /// Bytes that are held between two reads: the open line, and room for what a line decodes to.
@@ -84,7 +88,9 @@ impl Intake {
     /// stand another talker, and a date kept over an outage is yesterday's.
     pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.end_of_datagram(now, out);
+        self.lines.tell_ais();
         self.lines.decoder = Decoder::new();
+        self.lines.ais_told = [0; 2];
     }
 }
 
@@ -144,6 +150,20 @@ impl Lines {
         // No more than the registry has: what it refused is not kept.
         self.known.insert(id, Arc::clone(&series));
         Some(series)
+    }
+
+    /// Counts what the decoder dropped without refusing a line: fragments whose rest never came, messages of types that
+    /// are not read.
+    fn tell_ais(&mut self) {
+        let now = [self.decoder.ais_fragments_lost(), self.decoder.ais_unread().iter().sum()];
+        for ((reason, total), told) in
+            [REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD].into_iter().zip(now).zip(&mut self.ais_told)
+        {
+            if total > *told {
+                self.stats.rejected(reason, total - *told);
+                *told = total;
+            }
+        }
     }
 
     fn reject(&mut self, reason: &'static str, why: &dyn std::fmt::Display, line: &[u8], now: Now) {
@@ -225,6 +245,20 @@ mod tests {
         assert_eq!(told(taken(&mut intake, &rmc("211127"), now)).utc_day(), "2027-11-21", "it knows better than we do");
         assert_eq!(told(taken(&mut intake, &rmc("070407"), now)), NOON, "but never a time before the firmware");
         assert!(intake.lines.stats.snapshot(now).observed_at_implausible >= 3);
+    }
+
+    #[test]
+    fn ais_that_makes_no_reading_is_counted_and_a_new_connection_counts_on() {
+        let mut intake = intake(&SeriesRegistry::default());
+        let now = Clock::manual(NOON).now();
+        // The first of two fragments, and then another first: the rest of the one before never came.
+        let half = b"!AIVDM,2,1,3,A,53aDr>400001HCGCKS0Ti<<F222222222222220l1p4444000000000000000,0*0D\r\n";
+        for _ in 0..2 {
+            assert!(taken(&mut intake, half, now).is_empty());
+            assert!(taken(&mut intake, half, now).is_empty());
+            intake.end_of_stream(now, &mut Vec::new());
+        }
+        assert!(rejected(&intake, REASON_AIS_FRAGMENT_LOST) >= 2, "{:?}", intake.lines.stats.snapshot(now).rejected);
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub const REASON_BUS_FULL: &str = "bus_full";
 /// Reason: a sound sentence that the decoder has no row for. Nothing of it is kept.
 pub const REASON_UNSUPPORTED: &str = "unsupported_sentence";
 
+/// Reason: a fragment of an AIS message whose other fragments never came.
+pub const REASON_AIS_FRAGMENT_LOST: &str = "ais_fragment_lost";
+
+/// Reason: an AIS message of a type that makes no readings yet.
+pub const REASON_AIS_UNREAD: &str = "ais_message_unread";
+
 /// Reason under which names beyond [`REASONS_MAX`] are counted.
 pub const REASON_OTHER: &str = "other";
 
