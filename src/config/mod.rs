@@ -1,6 +1,6 @@
 //! Configuration: typed, default < file < environment < flag, every error at once with file, line, key and value.
 //!
-//! The way of a value: [`document`], [`environment`] and the flags put a `Draft` together; each value is checked
+//! The way of a value: `document`, `environment` and the flags put a `Draft` together; each value is checked
 //! against [`schema`]; what passed is deserialised; `rules` checks what concerns two keys. It refuses unknown keys, and
 //! it never opens what a path names nor resolves a host: `hawser check` must work on a desk ashore.
 

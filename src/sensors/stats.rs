@@ -151,7 +151,7 @@ pub struct BusSnapshot {
     /// Bytes of memory that the bus's buffers take: what it read, its open line, what was decoded and not yet handed
     /// over.
     pub buffer_bytes: u64,
-    /// Readings a second over the last [`RATE_WINDOW_S`] full seconds.
+    /// Readings a second over the last `RATE_WINDOW_S` (10) full seconds.
     pub rate_per_second: f64,
 }
 
