@@ -27,13 +27,13 @@
 //!
 //! 1. [`wire`] given any bytes returns; it never panics and knows neither time nor files.
 //! 2. [`sensors`] never sees the store; the store never hears of MQTT; the uplink sees rows, not sensors.
-//! 3. An edit of a record and its change are one transaction with `synchronous=FULL`; "stored" is said after the commit.
+//! 3. An edit of a record and its change are one transaction with `synchronous=FULL`; "stored" is said after it.
 //!    A cursor moves only on acknowledgement by the far database; for a broker, by the broker.
 //! 4. Only what is safely on the disk is sent: a sequence number that was sent is never given out again.
-//! 5. Dropping what was meant for somebody and not delivered is loss: a row in the loss ledger, told to the shore first.
-//! 6. Everything is bounded: memory, queues, disk, retries. Each bound says what happens when it is full, and counts it.
+//! 5. Dropping what was meant for somebody and not delivered is loss: a row in the ledger, told to the shore first.
+//! 6. Everything is bounded: memory, queues, disk, retries. Each bound says what happens when full, and counts.
 //! 7. After a failed commit or sync a file is not written again; a damaged file is set aside, never deleted.
-//! 8. Only [`clock`] asks the time, only [`entropy`] draws at random. Every row carries how far its time may be trusted.
+//! 8. Only [`clock`] asks the time, only [`entropy`] draws at random. Each row says how far its time is trusted.
 //! 9. Offline is a state, not a fault. The gateway is complete with no link at all.
 //! 10. Nothing is written to a bus; there is no code that could.
 
