@@ -344,8 +344,10 @@ pub struct MadeAt {
 }
 
 impl From<&Now> for MadeAt {
+    /// To the millisecond, which is what travels: both sides keep the same time for a change.
     fn from(now: &Now) -> Self {
-        Self { wall: now.wall, boot_id: now.boot_id, mono_ms: now.mono_ms, quality: now.quality }
+        let wall = Stamp::from_millis(now.wall.millis());
+        Self { wall, boot_id: now.boot_id, mono_ms: now.mono_ms, quality: now.quality }
     }
 }
 
