@@ -1,0 +1,155 @@
+//! A vessel, its broker and its shore as processes, each configured by a file in one temporary directory.
+
+use std::path::{Path, PathBuf};
+
+use hawser::config::{GatewayConfig, ShoreConfig, load_gateway, load_shore};
+use hawser::entropy::Entropy;
+use hawser::shore::hex;
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use super::{Process, eventually, free_port, get_json, hawser, http, mosquitto};
+
+/// The vessel of all tests.
+pub const VESSEL: &str = "aurora";
+
+/// The broker's configuration as it is shipped; the line that says where it listens is replaced.
+const MOSQUITTO_CONF: &str = include_str!("../../configs/mosquitto.conf");
+const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
+
+/// Where everything of a ship is, and its configurations.
+pub struct Ship {
+    dir: tempfile::TempDir,
+    token: String,
+    pub gateway_port: u16,
+    pub shore_port: u16,
+    pub broker_port: u16,
+    pub client: reqwest::Client,
+}
+
+impl Ship {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let token = Entropy::system().token();
+        let [gateway_port, shore_port, broker_port] = std::array::from_fn(|_| free_port());
+        Self { dir, token, gateway_port, shore_port, broker_port, client: http() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn gateway_dir(&self) -> PathBuf {
+        self.dir.path().join("gateway")
+    }
+
+    pub fn shore_dir(&self) -> PathBuf {
+        self.dir.path().join("shore")
+    }
+
+    /// `gateway.toml`: the vessel and its addresses, then `more`.
+    pub fn write_gateway(&self, more: &str) -> PathBuf {
+        let (dir, port) = (self.gateway_dir(), self.gateway_port);
+        let head =
+            format!("[vessel]\nid = \"{VESSEL}\"\n[data]\ndir = {dir:?}\n[http]\nlisten = \"127.0.0.1:{port}\"\n");
+        self.write("gateway.toml", &format!("{head}{more}"))
+    }
+
+    /// The shore as the gateway's configuration names it. Five seconds are the least that is taken.
+    pub fn shore_section(&self) -> String {
+        let (port, token) = (self.shore_port, &self.token);
+        format!("[shore]\nurl = \"http://127.0.0.1:{port}\"\ntoken = \"{token}\"\ninterval_s = 5\n")
+    }
+
+    pub fn bus_section(name: &str, address: std::net::SocketAddr) -> String {
+        format!("[[bus]]\nname = \"{name}\"\nprotocol = \"nmea0183\"\naddress = \"tcp://{address}\"\n")
+    }
+
+    pub fn broker_section(port: u16) -> String {
+        format!("[[broker]]\nname = \"board\"\nurl = \"mqtt://127.0.0.1:{port}\"\n")
+    }
+
+    pub fn write_shore(&self, policy: &str) -> PathBuf {
+        let (dir, port) = (self.shore_dir(), self.shore_port);
+        let hash = hex(&Sha256::digest(self.token.as_bytes()));
+        self.write(
+            "shore.toml",
+            &format!(
+                "[data]\ndir = {dir:?}\n[http]\nlisten = \"127.0.0.1:{port}\"\n[sync]\nconflict_policy = \"{policy}\"\n\
+                 [[vessel]]\nid = \"{VESSEL}\"\nname = \"MV Aurora\"\ntoken_sha256 = \"{hash}\"\n"
+            ),
+        )
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).expect("the temporary directory can be written");
+        path
+    }
+
+    pub fn gateway(&self, config: &Path) -> Process {
+        let mut command = hawser();
+        command.arg("gateway").arg("--config").arg(config);
+        Process::new("the gateway", &self.path().join("gateway.log"), command)
+    }
+
+    pub fn shore(&self, config: &Path) -> Process {
+        let mut command = hawser();
+        command.arg("shore").arg("--config").arg(config);
+        Process::new("the shore", &self.path().join("shore.log"), command)
+    }
+
+    /// Mosquitto with the shipped configuration on a port of its own.
+    pub fn broker(&self) -> Process {
+        let text = MOSQUITTO_CONF.replace(MOSQUITTO_LISTENER, &format!("listener {} 127.0.0.1", self.broker_port));
+        let config = self.write("mosquitto.conf", &text);
+        Process::new("mosquitto", &self.path().join("mosquitto.log"), mosquitto(&config))
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.gateway_port)
+    }
+
+    pub fn shore_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.shore_port)
+    }
+
+    /// The shore's way to this vessel's records.
+    pub fn shore_records(&self, collection: &str) -> String {
+        self.shore_url(&format!("/api/vessels/{VESSEL}/records/{collection}"))
+    }
+
+    pub async fn status(&self) -> Result<Json, String> {
+        get_json(&self.client, &self.url("/api/status")).await
+    }
+
+    pub async fn gateway_answers(&self) {
+        eventually("the gateway answers", async || self.status().await.map(|_| ())).await;
+    }
+
+    pub async fn shore_answers(&self) {
+        let url = self.shore_url("/healthz");
+        eventually("the shore answers", async || get_json(&self.client, &url).await.map(|_| ())).await;
+    }
+
+    pub fn token_on_board(&self) -> String {
+        token_in(&self.gateway_dir())
+    }
+
+    pub fn token_ashore(&self) -> String {
+        token_in(&self.shore_dir())
+    }
+
+    /// The configurations as the binary would read them, for rooms that run inside the test.
+    pub fn load(&self, gateway: &Path, shore: &Path) -> (GatewayConfig, ShoreConfig) {
+        let none = |_: &str| None;
+        let gateway = load_gateway(Some(gateway), &none, &[]).expect("a sound gateway.toml");
+        let shore = load_shore(Some(shore), &none, &[]).expect("a sound shore.toml");
+        (gateway.config, shore.config)
+    }
+}
+
+fn token_in(dir: &Path) -> String {
+    let path = dir.join("api_token");
+    std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
