@@ -156,6 +156,14 @@ impl Tally {
     pub(crate) fn new(metrics: UplinkMetrics, broker: &str) -> Self {
         let label = BrokerLabel { broker: broker.to_owned() };
         metrics.connection_status.get_or_create(&label).set(0);
+        // From the start at 0: an alert on a counter that does not exist yet never fires.
+        let m = &metrics;
+        let counters = [&m.queued, &m.dropped, &m.publish_failures, &m.reconnection_attempts, &m.queue_flushes];
+        for counter in
+            counters.into_iter().chain([&m.catchup, &m.dead_letters, &m.telemetry_lagged, &m.incoming_dropped])
+        {
+            drop(counter.get_or_create(&label));
+        }
         Self { metrics, label, counts: UplinkCounts::default() }
     }
 
