@@ -96,6 +96,11 @@ impl Process {
         }
     }
 
+    /// Its process id while it runs.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// SIGKILL, as a power switch does it to a process.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

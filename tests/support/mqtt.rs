@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// A message as it came.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes to `pattern` with QoS 1, as soon as there is a broker, and again after each loss.
     pub fn start(port: u16, pattern: &str) -> Self {
-        let mut options = MqttOptions::new(format!("subscriber-{port}"), ("127.0.0.1", port));
+        let mut options = MqttOptions::new(format!("subscriber-{}", Uuid::new_v4()), ("127.0.0.1", port));
         options.set_incoming_packet_size_limit(rumqttc::IncomingPacketSizeLimit::Unlimited);
         let (client, mut event_loop) = AsyncClient::builder(options).capacity(16).build();
         let (got, present) = (Arc::new(Mutex::new(Vec::new())), watch::Sender::new(false));

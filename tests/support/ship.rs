@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use hawser::config::{GatewayConfig, ShoreConfig, load_gateway, load_shore};
 use hawser::entropy::Entropy;
 use hawser::shore::hex;
+use hawser::store::telemetry::TelemetryReader;
+use reqwest::Method;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
+use super::stores::Records;
 use super::{Process, eventually, free_port, get_json, hawser, http, mosquitto};
 
 /// The vessel of all tests.
@@ -130,6 +133,49 @@ impl Ship {
     pub async fn shore_answers(&self) {
         let url = self.shore_url("/healthz");
         eventually("the shore answers", async || get_json(&self.client, &url).await.map(|_| ())).await;
+    }
+
+    /// A write on board with the token; the answer's status and body.
+    pub async fn write_on_board(&self, method: Method, path: &str, body: &Json) -> (u16, Json) {
+        self.write_to(method, &self.url(path), body, &self.token_on_board()).await
+    }
+
+    /// A write to the vessel's records ashore; `path` begins with the collection.
+    pub async fn write_ashore(&self, method: Method, path: &str, body: &Json) -> (u16, Json) {
+        self.write_to(method, &self.shore_records(path), body, &self.token_ashore()).await
+    }
+
+    async fn write_to(&self, method: Method, url: &str, body: &Json, token: &str) -> (u16, Json) {
+        let sent = self.client.request(method, url).bearer_auth(token).json(body).send().await;
+        let answer = sent.unwrap_or_else(|error| panic!("{url}: {error}"));
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Waits until nothing of the records waits for the shore and the shore's log is on board.
+    pub async fn records_are_level(&self) {
+        eventually("the records of both sides are level", async || {
+            let status = self.status().await?;
+            let head = Records::open(&self.shore_dir()).map_err(|error| error.to_string())?.head();
+            let (pending, cursor) = (&status["records"]["pending"], &status["shore"]["cursor"]);
+            if *pending == 0 && *cursor == head {
+                Ok(())
+            } else {
+                Err(format!("{pending} pending, {cursor} of {head}"))
+            }
+        })
+        .await;
+    }
+
+    /// Waits until the store has `count` readings and the shore has all that is stored. The buses must be silent.
+    pub async fn readings_are_ashore(&self, count: u64) {
+        let reader = TelemetryReader::new(&self.gateway_dir().join("telemetry"));
+        eventually("all readings are ashore", async || {
+            let stored = reader.stats().map_err(|error| error.to_string())?.readings;
+            let acknowledged = self.status().await?["shore"]["readings_acknowledged_seq"].clone();
+            let done = stored == count && acknowledged == count;
+            if done { Ok(()) } else { Err(format!("{stored} stored, {acknowledged} ashore of {count}")) }
+        })
+        .await;
     }
 
     pub fn token_on_board(&self) -> String {

@@ -53,6 +53,10 @@ impl Records {
         self.0.query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        self.rows(sql, |row| row.get(0))
+    }
+
     fn rows<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
         let mut statement = self.0.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         let rows = statement.query_map([], read).expect("no parameters are missing");
