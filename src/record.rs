@@ -246,7 +246,9 @@ pub struct InvalidFields(pub Vec<String>);
 pub fn validate(collection: Collection, fields: &Fields) -> Result<(), InvalidFields> {
     let mut refused = Vec::new();
     for (name, value) in fields {
-        if name.is_empty() || name.len() > FIELD_NAME_BYTES_MAX {
+        if name == "id" {
+            refused.push("`id` is the record's own and cannot be changed".to_owned());
+        } else if name.is_empty() || name.len() > FIELD_NAME_BYTES_MAX {
             refused.push(format!("a field's name has 1 to {FIELD_NAME_BYTES_MAX} bytes"));
         } else if let Some(spec) = collection.fields().iter().find(|spec| spec.name == name)
             && !value.is_null()

@@ -5,26 +5,32 @@
 //! the next one.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
 use super::plan::{self, FieldConflict};
 use super::protocol::{
-    Acked, CHANGES_MAX, CODE_ID_REUSED, CODE_INVALID, Conflict, ProtocolError, Rejected, Reply, Request, WireChange,
-    empty_reply,
+    Acked, CHANGES_MAX, CODE_ID_REUSED, CODE_INVALID, Conflict, LOSSES_MAX, NUMBER_MAX, ProtocolError, Rejected, Reply,
+    Request, WireChange, empty_reply,
 };
 use super::readings;
 use crate::clock::{Now, Stamp};
 use crate::config::ConflictPolicy;
 use crate::entropy::Entropy;
 use crate::record::{Change, validate};
-use crate::store::records::edit::{Edit, apply_to_row, author, check, history_id, see_hlc};
+use crate::store::records::edit::{Edit, apply_to_row, author, check, history_id, see_hlc, set_history_id};
 use crate::store::records::{
     ChangeState, Effect, Entry, LoggedChange, Place, RecordError, RecordRow, RecordStore, Rows, content_hash,
 };
 
 /// Changes in a page when the spoke asks for no number.
 pub const PAGE_CHANGES: usize = 500;
+
+/// Bytes of changes in a page; a quarter of the largest reply, so that whatever stands beside them fits.
+pub const PAGE_BYTES_MAX: usize = 1 << 20;
+
+const _: () = assert!(PAGE_BYTES_MAX + 2 * crate::record::CHANGE_BYTES_MAX < super::protocol::BODY_BYTES_MAX);
 
 /// Why the hub could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +98,8 @@ impl HubStorage for SqliteHub {
     }
 }
 
-fn check_request(owner: &str, request: &Request) -> Result<(), ProtocolError> {
+/// Refuses a request that breaks the protocol, before the database is asked.
+pub fn check_request(owner: &str, request: &Request) -> Result<(), ProtocolError> {
     if let Some(asked) = &request.vessel_id
         && asked != owner
     {
@@ -101,7 +108,16 @@ fn check_request(owner: &str, request: &Request) -> Result<(), ProtocolError> {
     if request.changes.len() > CHANGES_MAX {
         return Err(ProtocolError::TooManyChanges { count: request.changes.len() });
     }
-    Ok(())
+    if request.losses.len() > LOSSES_MAX {
+        return Err(ProtocolError::TooManyLosses { count: request.losses.len() });
+    }
+    let losses = request.losses.iter().flat_map(|loss| [loss.first, loss.last, loss.count]).map(|n| ("losses", n));
+    let numbers = [("epoch", request.epoch), ("lastKnownServerVersion", request.last_known_server_version)];
+    let first = request.readings.iter().map(|batch| ("readings.first", batch.first));
+    match numbers.into_iter().chain(losses).chain(first).find(|(_, number)| *number > NUMBER_MAX) {
+        Some((name, _)) => Err(ProtocolError::NumberTooLarge { name }),
+        None => Ok(()),
+    }
 }
 
 /// One request, inside one transaction. `fresh` names a new history, should this one prove to be set back.
@@ -114,11 +130,11 @@ pub fn exchange(
     fresh: Uuid,
 ) -> Result<Reply, HubError> {
     if was_set_back(rows, owner, &request)? {
-        rows.set_identity("history_id", &fresh.to_string())?;
+        set_history_id(rows, owner, fresh)?;
         rows.audit(now.wall, "hub", "new_history", "a spoke has seen versions that this database does not have")?;
     }
     rows.heard(owner, now.wall)?;
-    let history = history_id(rows)?;
+    let history = history_id(rows, owner)?;
     let mut reply = empty_reply(history, request.epoch, now);
     if !request.history_id.is_empty() && request.history_id != reply.history_id {
         return Ok(reply);
@@ -130,14 +146,29 @@ pub fn exchange(
         rows.write_loss(owner, loss, now.wall, true)?;
         reply.losses_acked += 1;
     }
+    let mut held = BTreeSet::new();
     for wire in request.changes {
-        take(rows, owner, wire.into_change(sender, cursor), policy, now.wall, &mut reply)?;
+        let change = wire.into_change(sender, cursor);
+        let lane = (change.collection, change.entity_id);
+        let refused = reply.rejected.len();
+        // After a refusal the later changes of that record wait: they may rest on the one refused.
+        if !held.contains(&lane) {
+            take(rows, owner, change, policy, now.wall, &mut reply)?;
+        }
+        if reply.rejected.len() > refused {
+            held.insert(lane);
+        }
     }
     if let Some(batch) = &request.readings {
         reply.readings = Some(readings::take_in(rows, owner, batch, now.wall)?);
     }
-    let page = request.page.unwrap_or(PAGE_CHANGES).clamp(1, CHANGES_MAX);
-    fill_page(rows, owner, cursor, head_before, page, &mut reply)?;
+    let page = Page {
+        changes: request.page.unwrap_or(PAGE_CHANGES).clamp(1, CHANGES_MAX),
+        bytes: request.page_bytes.unwrap_or(PAGE_BYTES_MAX).min(PAGE_BYTES_MAX),
+    };
+    // Who knows no history and is past the end knows another log: it is given this one from the start.
+    let stranger = request.history_id.is_empty() && cursor > head_before;
+    fill_page(rows, owner, if stranger { 0 } else { cursor }, head_before, &page, &mut reply)?;
     Ok(reply)
 }
 
@@ -145,7 +176,7 @@ pub fn exchange(
 /// a way that its own opening counter could not show.
 fn was_set_back(rows: &Rows<'_>, owner: &str, request: &Request) -> Result<bool, RecordError> {
     let cursor = request.last_known_server_version;
-    if cursor == 0 || request.history_id != history_id(rows)?.to_string() {
+    if cursor == 0 || request.history_id != history_id(rows, owner)?.to_string() {
         return Ok(false);
     }
     let here = rows.chain(owner, cursor)?;
@@ -176,6 +207,12 @@ fn take(
             let message = "this id stands for another change: the sender's store was set back".to_owned();
             reply.rejected.push(refused(CODE_ID_REUSED, message));
         }
+        return Ok(());
+    }
+    if [change.epoch, change.seq, change.base_version, change.made_at.mono_ms].iter().any(|n| *n > NUMBER_MAX) {
+        reply
+            .rejected
+            .push(refused(CODE_INVALID, format!("epoch, seq, baseVersion and monoMs are at most {NUMBER_MAX}")));
         return Ok(());
     }
     if let Err(invalid) = validate(change.collection, &change.fields) {
@@ -261,6 +298,12 @@ fn write_conflict(
     Ok(())
 }
 
+/// The bounds of a page; one change goes always.
+struct Page {
+    changes: usize,
+    bytes: usize,
+}
+
 /// The page after the cursor. When the spoke had seen everything before this request, all that is new is its own and
 /// acknowledged with versions already: the cursor moves without sending anything back.
 fn fill_page(
@@ -268,16 +311,26 @@ fn fill_page(
     owner: &str,
     cursor: u64,
     head_before: u64,
-    page: usize,
+    page: &Page,
     reply: &mut Reply,
 ) -> Result<(), RecordError> {
     reply.latest_server_version = rows.head(owner)?;
     if cursor == head_before && reply.conflicts.is_empty() {
         return end_page(rows, owner, reply.latest_server_version, reply);
     }
-    let changes = rows.changes_after(owner, cursor, page)?;
-    reply.new_changes = changes.iter().map(WireChange::pull).collect();
-    end_page(rows, owner, changes.last().map_or(cursor, |last| last.version), reply)
+    let (mut end, mut bytes) = (cursor, 0);
+    rows.visit_log(owner, cursor, |logged| {
+        let wire = WireChange::pull(&logged);
+        bytes += wire.json_bytes()?;
+        let full = reply.new_changes.len() == page.changes || bytes > page.bytes;
+        if full && !reply.new_changes.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
+        end = logged.version;
+        reply.new_changes.push(wire);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    end_page(rows, owner, end, reply)
 }
 
 fn end_page(rows: &Rows<'_>, owner: &str, cursor: u64, reply: &mut Reply) -> Result<(), RecordError> {

@@ -43,6 +43,12 @@ const ZSTD_LEVEL: i32 = 3;
 /// Tries over which the health of the link is judged (REQUIREMENTS Z18).
 const HEALTH_TRIES: u32 = 20;
 
+/// Restarts of the history in a row that are believed: a hub restored twice. Then it is a fault, with a pause.
+const RESTARTS_MAX: u32 = 2;
+
+/// The name, in the store's identity, of the wish for a new sequence of readings at the next start.
+pub const NEW_SEQUENCE_WANTED: &str = "new_telemetry_sequence";
+
 /// What stops a cycle.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -78,6 +84,20 @@ pub enum LinkError {
     /// Our own database failed.
     #[error(transparent)]
     Store(#[from] RecordError),
+    /// The shore's history changed again right after it had changed: two shores behind one name, perhaps.
+    #[error("the shore's history changes with every answer: are there two shores behind one name?")]
+    HistoryUnstable,
+    /// The shore has readings of this telemetry's sequence that are not here.
+    #[error(
+        "the shore has readings up to {ashore} of this store, which ends at {here}: the telemetry was set back to an older \
+         state; it gets a new sequence at the next start"
+    )]
+    TelemetrySetBack {
+        /// The last number ashore.
+        ashore: u64,
+        /// The last number here.
+        here: u64,
+    },
     /// Our own telemetry could not be read.
     #[error("the telemetry cannot be read: {0}")]
     Telemetry(String),
@@ -87,6 +107,11 @@ impl LinkError {
     /// Whether the far side answered at all.
     const fn is_offline(&self) -> bool {
         matches!(self, Self::Unreachable(_))
+    }
+
+    /// Whether it says anything about the shore.
+    const fn is_our_own(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Telemetry(_))
     }
 }
 
@@ -128,7 +153,8 @@ impl Pace {
         let ceiling = PAUSE_MS_MAX.min(PAUSE_MS_MIN << self.failures.min(20));
         self.failures = self.failures.saturating_add(1);
         let jittered = (ceiling as f64 * unit) as u64;
-        self.next_ms = now_ms + asked_ms.unwrap_or(jittered.max(PAUSE_MS_MIN / 4));
+        // What the shore asked for is spread too, or a fleet that it sent away comes back as one.
+        self.next_ms = now_ms + asked_ms.unwrap_or(PAUSE_MS_MIN / 4).saturating_add(jittered);
     }
 }
 
@@ -161,6 +187,8 @@ pub struct LinkStatus {
     pub conflicts: u64,
     /// Changes refused for good.
     pub dead: u64,
+    /// The gateway must start again to go on (the telemetry needs a new sequence).
+    pub needs_restart: bool,
     /// Every reading number before this one is in the shore's database.
     pub readings_next: u64,
 }
@@ -208,6 +236,7 @@ pub struct Link {
     status: Arc<Mutex<LinkStatus>>,
     manual: Arc<tokio::sync::Notify>,
     batch_bytes: usize,
+    restarts: u32,
 }
 
 /// What others see of a running link.
@@ -256,6 +285,7 @@ impl Link {
             status: Arc::default(),
             manual: Arc::default(),
             batch_bytes,
+            restarts: 0,
         })
     }
 
@@ -273,9 +303,13 @@ impl Link {
             let wait = Duration::from_millis(pace.wait_ms(self.clock.now().mono_ms, news));
             tokio::select! {
                 () = cancel.cancelled() => return self,
-                () = self.manual.notified() => {}
+                () = self.manual.notified() => pace = Pace::new(self.config.interval_s * 1_000),
                 changed = head.changed(), if !news => {
-                    news = changed.is_ok();
+                    if changed.is_err() {
+                        // The record store has ended; the gateway sees that and is started again.
+                        return self;
+                    }
+                    news = true;
                     continue;
                 }
                 () = tokio::time::sleep(wait) => {}
@@ -326,8 +360,11 @@ impl Link {
                     status.online = false;
                     status.offline_since.get_or_insert(now.wall);
                 } else {
-                    status.online = true;
-                    status.offline_since = None;
+                    if !error.is_our_own() {
+                        status.online = true;
+                        status.offline_since = None;
+                    }
+                    status.needs_restart |= matches!(error, LinkError::TelemetrySetBack { .. });
                     status.count(false);
                 }
                 self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
@@ -378,6 +415,9 @@ impl Link {
     ) -> Result<bool, LinkError> {
         let (now, random): (Now, u64) = (self.clock.now(), self.entropy.next_u64());
         let readings = reply.readings.clone();
+        if let Some(acked) = &readings {
+            self.check_sequence(acked.next).await?;
+        }
         let had_changes = !request.changes.is_empty();
         let taken = self
             .store
@@ -390,6 +430,10 @@ impl Link {
             })
             .await?;
         let (taken, readings) = taken;
+        self.restarts = if taken.restarted { self.restarts + 1 } else { 0 };
+        if self.restarts > RESTARTS_MAX {
+            return Err(LinkError::HistoryUnstable);
+        }
         let next = readings.as_ref().map_or(0, |acked| acked.next);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.conflicts += taken.conflicts as u64;
@@ -398,6 +442,17 @@ impl Link {
         status.readings_next = next;
         let readings_wait = readings.is_some() && moved && next <= *self.telemetry.durable_seq.borrow();
         Ok(taken.has_more || taken.restarted || (had_changes && taken.acked > 0) || readings_wait)
+    }
+
+    /// A hub that wants more than we ever had proves that the telemetry was set back: its old numbers must not be given out
+    /// again for other readings. The cursor stays, so that nothing counts as delivered that is not.
+    async fn check_sequence(&self, next: u64) -> Result<(), LinkError> {
+        let here = *self.telemetry.durable_seq.borrow();
+        if next <= here + 1 {
+            return Ok(());
+        }
+        self.store.write(|rows| rows.set_identity(NEW_SEQUENCE_WANTED, "yes")).await?;
+        Err(LinkError::TelemetrySetBack { ashore: next - 1, here })
     }
 
     async fn send(&mut self, request: &Request) -> Result<Reply, LinkError> {
@@ -427,7 +482,7 @@ impl Link {
 
 fn asked_pause(error: &LinkError) -> Option<u64> {
     match error {
-        LinkError::Busy { after_s } => Some((after_s * 1_000).min(PAUSE_MS_MAX)),
+        LinkError::Busy { after_s } => Some(after_s.saturating_mul(1_000).min(PAUSE_MS_MAX)),
         LinkError::Unauthorized { .. } => Some(PAUSE_MS_MAX),
         _ => None,
     }

@@ -8,13 +8,19 @@ use uuid::Uuid;
 
 use crate::clock::{ClockQuality, Hlc, Now, Stamp};
 use crate::record::{Change, ChangeType, Collection, Fields, MadeAt, SCHEMA_VERSION};
-use crate::store::records::{LoggedChange, Loss};
+use crate::store::records::{LoggedChange, Loss, RecordError};
 
 /// Changes in one request or one page; the bytes are bounded by the batch size.
 pub const CHANGES_MAX: usize = 2_000;
 
 /// The largest request or reply, after decompression: the largest batch (256 KiB) of readings as JSON, four times over.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// Losses in one request.
+pub const LOSSES_MAX: usize = 100;
+
+/// The largest number that the databases on both sides hold.
+pub const NUMBER_MAX: u64 = i64::MAX as u64;
 
 /// What a spoke sends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,7 +45,11 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor_chain: Option<Uuid>,
     /// The most changes wanted back.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<usize>,
+    /// The most bytes of changes wanted back; one change comes always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_bytes: Option<usize>,
     /// Changes made here, in order.
     pub changes: Vec<WireChange>,
     /// Losses that the hub does not know of yet; taken before anything else.
@@ -50,34 +60,40 @@ pub struct Request {
     pub readings: Option<ReadingBatch>,
 }
 
-/// What the hub answers.
+/// What the hub answers. What places it (history, epoch, cursor) must be there: any other JSON is not a hub's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct Reply {
     /// The hub's history. When it differs from the request's nothing was applied: start again from cursor 0.
     pub history_id: String,
     /// The epoch that this answers; a reply for another than the present one is ignored.
     pub epoch_answered: u64,
     /// Changes whose effect is in the hub's database, with their versions.
+    #[serde(default)]
     pub acked: Vec<Acked>,
     /// Changes that the hub refuses.
+    #[serde(default)]
     pub rejected: Vec<Rejected>,
     /// Acknowledged changes that met another edit.
+    #[serde(default)]
     pub conflicts: Vec<Conflict>,
     /// The hub's log after the cursor, in order, as it took effect.
+    #[serde(default)]
     pub new_changes: Vec<WireChange>,
     /// Where the cursor stands once the page is applied.
     pub next_cursor: u64,
     /// The chain over the hub's log up to `next_cursor`.
+    #[serde(default)]
     pub next_chain: Uuid,
     /// The last version of the hub's log.
     pub latest_server_version: u64,
     /// Whether there is another page.
     pub has_more: bool,
     /// How many of the losses sent are written down.
+    #[serde(default)]
     pub losses_acked: usize,
     /// What became of the readings.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readings: Option<ReadingsAcked>,
     /// The hub's clock.
     pub server_time: Stamp,
@@ -218,6 +234,11 @@ impl WireChange {
         }
     }
 
+    /// Bytes of it as JSON.
+    pub fn json_bytes(&self) -> Result<usize, RecordError> {
+        serde_json::to_string(self).map(|text| text.len()).map_err(RecordError::Encode)
+    }
+
     /// The change inside, with what a plain client leaves out taken from its request.
     pub fn into_change(self, sender: Uuid, cursor: u64) -> Change {
         Change {
@@ -310,6 +331,18 @@ pub enum ProtocolError {
     TooManyChanges {
         /// How many came.
         count: usize,
+    },
+    /// Too many losses at once.
+    #[error("{count} losses in one request; at most {LOSSES_MAX} are taken")]
+    TooManyLosses {
+        /// How many came.
+        count: usize,
+    },
+    /// A number that no database holds.
+    #[error("`{name}` is larger than {NUMBER_MAX}")]
+    NumberTooLarge {
+        /// Its name.
+        name: &'static str,
     },
     /// A reading batch that cannot be understood.
     #[error("the batch of readings: {0}")]

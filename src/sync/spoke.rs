@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
-use super::protocol::{Acked, CODE_ID_REUSED, Rejected, Reply, Request, WireChange};
+use super::protocol::{
+    Acked, CHANGES_MAX, CODE_ID_REUSED, LOSSES_MAX, NUMBER_MAX, Rejected, Reply, Request, WireChange,
+};
 use crate::clock::Now;
 use crate::record::{Change, Collection, derive_change_id};
 use crate::store::records::edit::{VERSION_OF_PENDING, apply_to_row, epoch, next_seq, see_hlc, step_epoch};
@@ -17,12 +20,6 @@ use crate::store::records::{ChangeState, Cursor, Effect, Entry, Place, RecordErr
 
 /// The cursor over the hub's log.
 pub const PULL_CURSOR: &str = "shore.pull";
-
-/// Losses told in one request.
-const LOSSES_MAX: usize = 100;
-
-/// Open changes looked at for one request; more than any batch holds.
-const OPEN_CHANGES_MAX: usize = 1_000;
 
 /// What a request was made of, to take its reply in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +63,7 @@ pub fn request(rows: &Rows<'_>, owner: &str, device: Uuid, bytes_max: usize) -> 
         history_id: cursor.history_id,
         last_known_server_version: cursor.position,
         cursor_chain: Some(cursor.chain),
+        page_bytes: Some(bytes_max),
         changes: open_changes(rows, owner, bytes_max)?,
         losses: losses.iter().map(|(_, loss)| loss.clone()).collect(),
         ..Request::default()
@@ -75,24 +73,17 @@ pub fn request(rows: &Rows<'_>, owner: &str, device: Uuid, bytes_max: usize) -> 
 }
 
 fn open_changes(rows: &Rows<'_>, owner: &str, bytes_max: usize) -> Result<Vec<WireChange>, RecordError> {
-    let held: Vec<Uuid> = rows
-        .changes_in(owner, ChangeState::Dead, OPEN_CHANGES_MAX)?
-        .iter()
-        .map(|logged| logged.change.entity_id)
-        .collect();
     let mut changes = Vec::new();
     let mut bytes = 0;
-    for logged in rows.changes_in(owner, ChangeState::Pending, OPEN_CHANGES_MAX)? {
-        if held.contains(&logged.change.entity_id) {
-            continue;
-        }
+    rows.visit_outbox(owner, |logged| {
         let wire = WireChange::push(&logged);
-        bytes += serde_json::to_string(&wire).map_err(RecordError::Encode)?.len();
-        if bytes > bytes_max && !changes.is_empty() {
-            break;
+        bytes += wire.json_bytes()?;
+        if (bytes > bytes_max && !changes.is_empty()) || changes.len() == CHANGES_MAX {
+            return Ok(ControlFlow::Break(()));
         }
         changes.push(wire);
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(changes)
 }
 
@@ -105,6 +96,7 @@ pub fn take_in(
     now: &Now,
     random: u64,
 ) -> Result<Taken, RecordError> {
+    check_reply(&reply)?;
     let cursor = rows.cursor(PULL_CURSOR)?;
     if !cursor.history_id.is_empty() && cursor.history_id != reply.history_id {
         restart_history(rows, owner, &reply.history_id, random)?;
@@ -126,6 +118,19 @@ pub fn take_in(
         pull(rows, owner, &reply, now, random, &mut taken)?;
     }
     Ok(taken)
+}
+
+/// Refuses a reply that no hub of ours writes, before anything of it takes effect.
+fn check_reply(reply: &Reply) -> Result<(), RecordError> {
+    let numbers = [reply.next_cursor, reply.latest_server_version, reply.epoch_answered];
+    let versions =
+        reply.acked.iter().map(|acked| acked.version).chain(reply.new_changes.iter().filter_map(|c| c.version));
+    let readings = reply.readings.iter().map(|acked| acked.next);
+    let fits = numbers.into_iter().chain(versions).chain(readings).all(|number| number <= NUMBER_MAX);
+    if Uuid::parse_str(&reply.history_id).is_err() || !fits {
+        return Err(RecordError::Refused("the reply is no hub's: its history or a number cannot be".to_owned()));
+    }
+    Ok(())
 }
 
 fn acknowledge(rows: &Rows<'_>, owner: &str, change_id: Uuid, version: u64) -> Result<bool, RecordError> {
@@ -285,7 +290,7 @@ fn pull_one(
                 logged_at: now.wall,
             };
             rows.append(owner, &change, &entry)?;
-            see_hlc(rows, change.hlc)?;
+            see_hlc(rows, change.hlc.capped_at(now.wall))?;
         }
     }
     confirm(rows, owner, &change, &effect, version, touched)
@@ -318,7 +323,7 @@ fn confirm(
 
 /// What people see: the confirmed state with our open changes on top.
 fn show(rows: &Rows<'_>, owner: &str, collection: Collection, id: Uuid, base: RecordRow) -> Result<(), RecordError> {
-    let overlay = rows.overlay(owner, id)?;
+    let overlay = rows.overlay(owner, collection, id)?;
     if overlay.is_empty() {
         rows.put_record(owner, collection, id, &base)?;
         return rows.drop_base(owner, collection, id);
@@ -350,6 +355,7 @@ fn restart_history(rows: &Rows<'_>, owner: &str, history_id: &str, random: u64) 
     for logged in rows.own_changes(owner)? {
         renumber(rows, owner, logged.change, &[], Some(0))?;
     }
+    rows.tell_losses_again(owner)?;
     rows.forget_hub_versions(owner)?;
     rows.empty_bases(owner)?;
     rows.set_cursor(PULL_CURSOR, &Cursor { history_id: history_id.to_owned(), ..Cursor::default() })

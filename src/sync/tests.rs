@@ -380,3 +380,172 @@ fn random_edit(random: &Entropy) -> Edit {
         _ => order(id, ChangeType::Updated, json!({name: random.below(1_000).to_string()})),
     }
 }
+
+#[test]
+fn a_page_is_bounded_by_bytes_and_always_moves() {
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    for id in 1..=40 {
+        shore.edit_ashore(order(id, ChangeType::Created, json!({"notes": "x".repeat(60_000)})), LWW);
+    }
+    let (mut request, sent) = vessel.request();
+    request.page_bytes = Some(10);
+    let one = shore.answer(request.clone(), LWW);
+    assert_eq!((one.new_changes.len(), one.has_more), (1, true), "one change comes always");
+    request.page_bytes = Some(usize::MAX);
+    let page = shore.answer(request, LWW);
+    assert!(serde_json::to_string(&page).unwrap().len() < super::protocol::BODY_BYTES_MAX);
+    vessel.take_in(&sent, page);
+    sync(&mut vessel, &mut shore, LWW);
+    assert_eq!(vessel.records().len(), 40);
+}
+
+#[test]
+fn a_refused_record_with_a_long_tail_does_not_hold_the_others() {
+    let mut vessel = Peer::new(1);
+    let first = vessel.edit(order(1, ChangeType::Created, json!({"title": "refused"}))).unwrap();
+    for i in 0..1_200 {
+        vessel.edit(order(1, ChangeType::Updated, json!({"status": i.to_string()}))).unwrap();
+    }
+    let now = vessel.clock.now();
+    vessel.within(|rows| rows.bury(OWNER, first, "invalid", "test", now.wall)).unwrap();
+    vessel.edit(order(2, ChangeType::Created, json!({"title": "goes"}))).unwrap();
+    let (request, _) = vessel.request();
+    assert_eq!(request.changes.iter().map(|c| c.entity_id.as_u128()).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn what_follows_a_refused_creation_in_one_request_waits() {
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    vessel.edit(order(1, ChangeType::Created, json!({"title": "a"}))).unwrap();
+    vessel.edit(order(1, ChangeType::Updated, json!({"status": "b"}))).unwrap();
+    let (mut request, _) = vessel.request();
+    request.changes[0].data.insert("title".into(), json!(7));
+    let reply = shore.answer(request, LWW);
+    assert_eq!((reply.rejected.len(), reply.acked.len()), (1, 0));
+    assert!(shore.records().is_empty());
+}
+
+#[test]
+fn one_id_in_two_collections_stays_two_records() {
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    vessel.edit(order(1, ChangeType::Created, json!({"title": "order"}))).unwrap();
+    let alert = Edit { collection: Collection::Alerts, ..order(1, ChangeType::Created, json!({"message": "alert"})) };
+    vessel.edit(alert).unwrap();
+    shore.edit_ashore(order(1, ChangeType::Created, json!({"priority": "high"})), LWW);
+    let (mut request, sent) = vessel.request();
+    request.changes.clear();
+    let reply = shore.answer(request, LWW);
+    vessel.take_in(&sent, reply);
+    assert_eq!(json!(vessel.records()[&Uuid::from_u128(1)]), json!({"title": "order", "priority": "high"}));
+}
+
+#[test]
+fn numbers_that_no_database_holds_are_refused_one_by_one() {
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    vessel.edit(order(1, ChangeType::Created, json!({"title": "a"}))).unwrap();
+    let (mut request, _) = vessel.request();
+    request.changes[0].seq = u64::MAX;
+    assert_eq!(shore.answer(request.clone(), LWW).rejected[0].code, "invalid");
+    request.last_known_server_version = u64::MAX;
+    assert!(hub::check_request(OWNER, &request).is_err());
+}
+
+#[test]
+fn what_is_no_hubs_reply_changes_nothing() {
+    for body in [r#"{"status":"ok"}"#, "{}", "[]"] {
+        assert!(serde_json::from_str::<Reply>(body).is_err(), "{body}");
+    }
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    vessel.edit(order(1, ChangeType::Created, json!({"title": "a"}))).unwrap();
+    sync(&mut vessel, &mut shore, LWW);
+    let (request, sent) = vessel.request();
+    let reply = Reply { history_id: "portal".into(), ..shore.answer(request, LWW) };
+    let now = vessel.clock.now();
+    assert!(vessel.within(|rows| spoke::take_in(rows, OWNER, &sent, reply, &now, 7)).is_err());
+    assert_eq!(vessel.open(), 0, "nothing is sent again");
+}
+
+#[test]
+fn a_new_history_of_one_vessel_is_not_the_fleets() {
+    let mut shore = Peer::new(2);
+    let history = |shore: &mut Peer, owner: &str| shore.within(|rows| edit::history_id(rows, owner)).unwrap();
+    let before = history(&mut shore, "borealis");
+    let lie = Request {
+        history_id: history(&mut shore, OWNER).to_string(),
+        last_known_server_version: 9,
+        ..Request::default()
+    };
+    shore.answer(lie, LWW);
+    assert_ne!(history(&mut shore, OWNER), before);
+    assert_eq!(history(&mut shore, "borealis"), before);
+}
+
+#[test]
+fn a_hybrid_clock_thrown_to_2099_comes_back_with_a_trusted_wall_clock() {
+    let mut vessel = Peer::new(1);
+    let mut now = vessel.clock.now();
+    now.wall = Stamp::parse("2099-01-01T00:00:00Z").unwrap();
+    let edit_at = |vessel: &mut Peer, now: &crate::clock::Now, id| {
+        let edit = order(id, ChangeType::Created, json!({}));
+        vessel.within(|rows| edit::apply(rows, OWNER, edit, now)).unwrap().change.hlc
+    };
+    edit_at(&mut vessel, &now, 1);
+    now.wall = vessel.clock.now().wall;
+    assert!(edit_at(&mut vessel, &now, 2).wall() > now.wall, "an unchecked clock may be the wrong one");
+    now.quality = crate::clock::ClockQuality::Gnss;
+    assert_eq!(edit_at(&mut vessel, &now, 3).wall(), now.wall);
+}
+
+/// A piece of a vessel's sequence: numbers from `first` on.
+fn readings(first: u64, count: u64) -> super::protocol::ReadingBatch {
+    let row = |seq: u64| (0, seq as i64, seq as i64, super::protocol::WireValue::Float(seq as f64), 0);
+    super::protocol::ReadingBatch {
+        store_id: "s".into(),
+        first,
+        series: vec![["vessels.self".into(), "a.b".into(), "bus.GP".into(), String::new()]],
+        rows: (first..first + count).map(row).collect(),
+    }
+}
+
+#[test]
+fn readings_are_taken_once_in_order_and_a_hole_is_filled_or_told() {
+    let mut shore = Peer::new(2);
+    let at = shore.clock.now().wall;
+    let mut take = |first, count| {
+        shore.within(|rows| super::readings::take_in(rows, OWNER, &readings(first, count), at)).unwrap().next
+    };
+    assert_eq!(take(1, 10), 11);
+    assert_eq!(take(1, 10), 11, "twice is once");
+    assert_eq!(take(6, 10), 16, "an overlap is cut");
+    assert_eq!(take(20, 5), 16, "a hole is not passed over");
+    let loss = crate::store::records::Loss {
+        what: "readings".into(),
+        store_id: "s".into(),
+        first: 16,
+        last: 19,
+        count: 4,
+        reason: "test".into(),
+    };
+    shore.within(|rows| rows.write_loss(OWNER, &loss, at, true)).unwrap();
+    let mut take = |first, count| {
+        shore.within(|rows| super::readings::take_in(rows, OWNER, &readings(first, count), at)).unwrap().next
+    };
+    assert_eq!(take(20, 5), 25, "what is known to be lost is");
+    let sum: u64 = shore.connection.query_row("SELECT sum(count) FROM reading_block", [], |row| row.get(0)).unwrap();
+    assert_eq!(sum, 20);
+}
+
+#[test]
+fn a_bad_batch_of_readings_is_refused_whole() {
+    let mut shore = Peer::new(2);
+    let at = shore.clock.now().wall;
+    let mut no_such_series = readings(1, 2);
+    no_such_series.rows[1].0 = 9;
+    let mut bad_quality = readings(1, 2);
+    bad_quality.rows[0].4 = 77;
+    let mut bad_context = readings(1, 1);
+    bad_context.series[0][0] = "planes.x".into();
+    for batch in [no_such_series, bad_quality, bad_context] {
+        assert!(shore.within(|rows| super::readings::take_in(rows, OWNER, &batch, at)).is_err(), "{batch:?}");
+    }
+}

@@ -83,7 +83,7 @@ pub fn author(
         entity_id: edit.entity_id,
         kind: edit.kind,
         base_version: edit.base_version.unwrap_or(stored_version),
-        hlc: tick_hlc(rows, now.wall)?,
+        hlc: tick_hlc(rows, now)?,
         fields: edit.fields,
         made_at: MadeAt::from(now),
         actor: edit.actor.chars().take(ACTOR_CHARS_MAX).collect(),
@@ -96,6 +96,10 @@ pub fn apply_to_row(row: &mut RecordRow, change: &Change, effect: &Effect, versi
     let clock = FieldClock { version, hlc: change.hlc, device: change.device_id };
     if row.clocks.is_empty() {
         row.created_at = change.made_at.wall;
+    }
+    if row.deleted && effect.kind == ChangeType::Created {
+        // Made anew after a deletion that its author knew of: nothing of the old one comes back.
+        row.fields.clear();
     }
     let deletes = effect.kind == ChangeType::Deleted;
     if deletes != row.deleted || row.clocks.is_empty() {
@@ -110,4 +114,4 @@ pub fn apply_to_row(row: &mut RecordRow, change: &Change, effect: &Effect, versi
     row.version = row.version.max(version);
 }
 
-pub use identity::{epoch, history_id, next_seq, see_hlc, step_epoch, take_seq};
+pub use identity::{epoch, history_id, next_seq, see_hlc, set_history_id, step_epoch, take_seq};

@@ -14,11 +14,14 @@ use uuid::Uuid;
 
 use super::RecordError;
 use super::rows::Rows;
-use crate::clock::Hlc;
+use crate::clock::{ClockQuality, Hlc, Now};
 use crate::entropy::Entropy;
 
 /// The file that counts openings (SYNC.md: `boot.counter`).
 const COUNTER_FILE: &str = "boot.counter";
+
+/// First part of the name under which the history of one owner's log stands.
+const OWNER_HISTORY: &str = "history_id/";
 
 /// Random bits in the step to a new epoch, so that two copies of one store never step to the same.
 const EPOCH_RANDOM_BITS: u32 = 20;
@@ -59,6 +62,7 @@ impl Identity {
             rows.set_identity("device_id", &entropy.uuid().to_string())?;
         }
         if start != Start::Continued {
+            transaction.execute("DELETE FROM identity WHERE name LIKE ?1 || '%'", [OWNER_HISTORY])?;
             rows.set_identity("history_id", &entropy.uuid().to_string())?;
             step_epoch(&rows, entropy.next_u64())?;
         }
@@ -82,9 +86,16 @@ pub fn device_id(rows: &Rows<'_>) -> Result<Uuid, RecordError> {
     uuid(rows, "device_id")
 }
 
-/// The hub's history, from inside a transaction.
-pub fn history_id(rows: &Rows<'_>) -> Result<Uuid, RecordError> {
-    uuid(rows, "history_id")
+/// The hub's history of an owner's log, from inside a transaction. It is the store's own until that log alone proved to be
+/// set back.
+pub fn history_id(rows: &Rows<'_>, owner: &str) -> Result<Uuid, RecordError> {
+    let own = format!("{OWNER_HISTORY}{owner}");
+    if rows.identity(&own)?.is_some() { uuid(rows, &own) } else { uuid(rows, "history_id") }
+}
+
+/// Starts a new history of one owner's log; the other owners' go on.
+pub fn set_history_id(rows: &Rows<'_>, owner: &str, history_id: Uuid) -> Result<(), RecordError> {
+    rows.set_identity(&format!("{OWNER_HISTORY}{owner}"), &history_id.to_string())
 }
 
 /// The present epoch.
@@ -113,9 +124,16 @@ pub fn take_seq(rows: &Rows<'_>) -> Result<(u64, u64), RecordError> {
     Ok((epoch(rows)?, seq))
 }
 
-/// Moves the hybrid clock on, persisted in the same transaction.
-pub fn tick_hlc(rows: &Rows<'_>, wall: crate::clock::Stamp) -> Result<Hlc, RecordError> {
-    let hlc = Hlc(rows.number("hlc")?).tick(wall);
+/// A hybrid clock so far ahead of a wall clock that can be trusted was set by one that could not (SYNC.md, Clocks (2)).
+const HLC_AHEAD_MS_MAX: i64 = 24 * 3_600 * 1_000;
+
+/// Moves the hybrid clock on, persisted in the same transaction. One that a wrong wall clock once threw years ahead comes
+/// back with the first wall clock that can be trusted: the order of this device's own edits rests on their sequence.
+pub fn tick_hlc(rows: &Rows<'_>, now: &Now) -> Result<Hlc, RecordError> {
+    let last = Hlc(rows.number("hlc")?);
+    let trusted = matches!(now.quality, ClockQuality::Gnss | ClockQuality::Ntp);
+    let astray = trusted && last.wall().millis_since(now.wall) > HLC_AHEAD_MS_MAX;
+    let hlc = if astray { Hlc::at(now.wall) } else { last.tick(now.wall) };
     rows.set_identity("hlc", &hlc.0.to_string())?;
     Ok(hlc)
 }

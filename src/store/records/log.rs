@@ -1,5 +1,7 @@
 //! The change log: the outbox, the hub's order, and each change's place in both.
 
+use std::ops::ControlFlow;
+
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use super::rows::{
 };
 use super::{RecordError, identity};
 use crate::clock::{ClockQuality, Hlc, Stamp};
-use crate::record::{Change, ChangeType, MadeAt};
+use crate::record::{Change, ChangeType, Collection, MadeAt};
 
 const CHANGE_COLUMNS: &str = "version, hub_version, state, effect, change_id, device_id, epoch, seq, entity_type, \
      entity_id, change_type, base_version, hlc, change_data, wall, boot_id, mono_ms, clock_quality, \
@@ -122,19 +124,66 @@ impl Rows<'_> {
     /// Changes of ours in one state, oldest first, most urgent class first, at most `limit`.
     pub fn changes_in(&self, owner: &str, state: ChangeState, limit: usize) -> Result<Vec<LoggedChange>, RecordError> {
         let sql = format!(
-            "SELECT {CHANGE_COLUMNS} FROM entity_changes WHERE owner_id = ?1 AND state = ?2
+            "SELECT {CHANGE_COLUMNS} FROM entity_changes WHERE owner_id = ?1 AND state <> 'confirmed' AND state = ?2
              ORDER BY class, version LIMIT ?3"
         );
         self.changes(&sql, params![owner, state.name(), limit_param(limit)])
     }
 
+    /// Hands the changes in the outbox to `take` until that has enough, most urgent class first, oldest first. A record
+    /// with a refused change is passed over: its lane is held, the others go on (Z29).
+    pub fn visit_outbox(
+        &self,
+        owner: &str,
+        take: impl FnMut(LoggedChange) -> Result<ControlFlow<()>, RecordError>,
+    ) -> Result<(), RecordError> {
+        let sql = format!(
+            "SELECT {CHANGE_COLUMNS} FROM entity_changes AS c
+             WHERE owner_id = ?1 AND state <> 'confirmed' AND state = 'pending' AND NOT EXISTS (
+               SELECT 1 FROM entity_changes AS d WHERE d.owner_id = c.owner_id AND d.entity_id = c.entity_id
+                 AND d.entity_type = c.entity_type AND d.state = 'dead')
+             ORDER BY class, version"
+        );
+        self.visit(&sql, params![owner], take)
+    }
+
+    /// Hands the log after `version` to `take`, in order, until that has enough.
+    pub fn visit_log(
+        &self,
+        owner: &str,
+        version: u64,
+        take: impl FnMut(LoggedChange) -> Result<ControlFlow<()>, RecordError>,
+    ) -> Result<(), RecordError> {
+        let sql = format!(
+            "SELECT {CHANGE_COLUMNS} FROM entity_changes WHERE owner_id = ?1 AND version > ?2 ORDER BY version"
+        );
+        self.visit(&sql, params![owner, version], take)
+    }
+
+    fn visit(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        mut take: impl FnMut(LoggedChange) -> Result<ControlFlow<()>, RecordError>,
+    ) -> Result<(), RecordError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            if take(logged_change(row)?)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Changes of ours to one record that the confirmed state does not hold yet, oldest first.
-    pub fn overlay(&self, owner: &str, id: Uuid) -> Result<Vec<LoggedChange>, RecordError> {
+    pub fn overlay(&self, owner: &str, collection: Collection, id: Uuid) -> Result<Vec<LoggedChange>, RecordError> {
         let sql = format!(
             "SELECT {CHANGE_COLUMNS} FROM entity_changes
-             WHERE owner_id = ?1 AND entity_id = ?2 AND state IN ('pending', 'acked', 'dead') ORDER BY version"
+             WHERE owner_id = ?1 AND entity_id = ?2 AND entity_type = ?3 AND state IN ('pending', 'acked', 'dead')
+             ORDER BY version"
         );
-        self.changes(&sql, params![owner, id.as_bytes()])
+        self.changes(&sql, params![owner, id.as_bytes(), collection.name()])
     }
 
     fn changes(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<LoggedChange>, RecordError> {
@@ -202,14 +251,14 @@ impl Rows<'_> {
 
     /// How many changes are in `state`.
     pub fn count_in(&self, owner: &str, state: ChangeState) -> Result<u64, RecordError> {
-        let sql = "SELECT count(*) FROM entity_changes WHERE owner_id = ?1 AND state = ?2";
+        let sql = "SELECT count(*) FROM entity_changes WHERE owner_id = ?1 AND state <> 'confirmed' AND state = ?2";
         Ok(self.0.prepare_cached(sql)?.query_row([owner, state.name()], |row| row.get(0))?)
     }
 
     /// The lowest sequence of `epoch` that is not acknowledged, or the next one when all are (SYNC.md, `floor_seq`).
     pub fn floor_seq(&self, owner: &str, device: Uuid, epoch: u64, next: u64) -> Result<u64, RecordError> {
         let sql = "SELECT coalesce(min(seq), ?4) FROM entity_changes
-             WHERE owner_id = ?1 AND state = 'pending' AND device_id = ?2 AND epoch = ?3";
+             WHERE owner_id = ?1 AND state <> 'confirmed' AND state = 'pending' AND device_id = ?2 AND epoch = ?3";
         let params = params![owner, device.as_bytes(), epoch, next];
         Ok(self.0.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
     }

@@ -82,8 +82,8 @@ pub enum RecordError {
     /// Something asked for what this store does not do.
     #[error("{0}")]
     Refused(String),
-    /// The group of writes that this one was in could not be committed; none of it took effect.
-    #[error("the disk did not take the write: {0}; nothing of it took effect, try again")]
+    /// The group of writes that this one was in could not be confirmed.
+    #[error("the disk did not confirm the write: {0}; look whether it took effect, then try again")]
     NotCommitted(String),
     /// The writer has ended.
     #[error("the record store is closed")]
@@ -108,6 +108,7 @@ impl RecordStore {
         let mut connection = sqlite::open(&path, sqlite::Kind::Records)?;
         sqlite::migrate(&mut connection, APPLICATION_ID, MIGRATIONS)?;
         let (identity, start) = Identity::establish(dir, &mut connection, entropy)?;
+        check_owner(&connection, owner)?;
         let (head_sender, head) = watch::channel(Rows(&connection).head(owner)?);
         let reader = sqlite::open(&path, sqlite::Kind::ReadOnly)?;
         let writer = WriterThread::spawn(connection, path, owner.into(), head_sender, clock.clone());
@@ -148,7 +149,9 @@ impl RecordStore {
     /// Runs `job` on the reading connection: it sees the last commit. Short reads only; long ones page.
     pub fn read<T>(&self, job: impl FnOnce(&Rows<'_>) -> Result<T, RecordError>) -> Result<T, RecordError> {
         let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        job(&Rows(&connection))
+        // One snapshot for all statements of the job.
+        let snapshot = connection.unchecked_transaction()?;
+        job(&Rows(&snapshot))
     }
 
     /// Makes, changes or deletes a record of the owner's.
@@ -183,6 +186,19 @@ impl RecordStore {
     /// Ends the writer after what it was given; waits for it.
     pub fn close(&self) {
         self.writer.close();
+    }
+}
+
+/// A store keeps the records of the vessel that made it: under another name its records would be gone from view and its
+/// open changes never be sent.
+fn check_owner(connection: &Connection, owner: &str) -> Result<(), RecordError> {
+    let rows = Rows(connection);
+    match rows.identity("owner")? {
+        None => rows.set_identity("owner", owner),
+        Some(known) if known == owner => Ok(()),
+        Some(known) => Err(RecordError::Refused(format!(
+            "records.db is of vessel `{known}`, not `{owner}`; set vessel.id = \"{known}\", or name another data directory"
+        ))),
     }
 }
 

@@ -362,6 +362,12 @@ impl Rows<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The hub's history is another: it may have lost what it was told.
+    pub fn tell_losses_again(&self, owner: &str) -> Result<(), RecordError> {
+        self.0.execute("UPDATE loss_ledger SET hub_acknowledged = 0 WHERE owner_id = ?1", [owner])?;
+        Ok(())
+    }
+
     /// The hub knows of a loss.
     pub fn loss_told(&self, id: i64) -> Result<(), RecordError> {
         self.0.prepare_cached("UPDATE loss_ledger SET hub_acknowledged = 1 WHERE id = ?1")?.execute([id])?;

@@ -42,7 +42,8 @@ CREATE TABLE entity_changes (
   hub_version INTEGER, chain BLOB, created_at INTEGER NOT NULL,
   UNIQUE (owner_id, change_id), UNIQUE (owner_id, version)
 );
-CREATE INDEX entity_changes_open ON entity_changes (owner_id, state, version) WHERE state IN ('pending', 'acked');
+-- Queries on open changes say `state <> 'confirmed'` too, so that this index serves them: the log grows, it does not.
+CREATE INDEX entity_changes_open ON entity_changes (owner_id, state, class, version) WHERE state <> 'confirmed';
 CREATE INDEX entity_changes_entity ON entity_changes (owner_id, entity_id, version);
 
 -- How far each destination has taken the log, and how far we have taken each source.

@@ -104,3 +104,34 @@ fn the_record_database_has_the_pragmas_of_the_requirements() {
     assert_eq!(pragma("synchronous"), "2");
     assert_eq!(pragma("cache_size"), "-64000");
 }
+
+#[tokio::test]
+async fn a_write_that_panics_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let broken: Result<(), _> = store.write(|_| panic!("a job breaks")).await;
+    assert!(matches!(broken, Err(RecordError::NotCommitted(_))));
+    assert_eq!(store.edit(create(1, "after")).await.unwrap().version, 1);
+}
+
+#[tokio::test]
+async fn when_sqlite_rolls_the_group_back_nobody_is_told_that_it_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    // What an I/O error does inside a statement, done by hand.
+    let job = store.write(|rows| Ok(rows.0.execute_batch("ROLLBACK")?));
+    let (broken, edit) = tokio::join!(job, store.edit(create(1, "same group")));
+    assert!(broken.is_err());
+    let stored = store.get(Collection::WorkOrders, Uuid::from_u128(1)).is_ok();
+    assert_eq!(edit.is_ok(), stored, "told as it is");
+    assert!(store.edit(create(2, "the next group")).await.is_ok());
+}
+
+#[test]
+fn a_store_of_another_vessel_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let clock = Clock::manual(Stamp::from_millis(1_800_000_000_000));
+    let error = RecordStore::open(dir.path(), "borealis", &clock, &Entropy::seeded(1)).unwrap_err();
+    assert!(error.to_string().contains("set vessel.id = \"aurora\""), "{error}");
+}

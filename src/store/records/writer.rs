@@ -56,7 +56,7 @@ impl<T: Send, F: FnOnce(&Rows<'_>) -> Result<T, RecordError> + Send> Job for Job
             (_, Some(Err(own))) => Err(own),
             (Err(why), _) => Err(RecordError::NotCommitted(why)),
             (Ok(()), Some(done)) => done,
-            (Ok(()), None) => Err(RecordError::Closed),
+            (Ok(()), None) => Err(RecordError::NotCommitted("the write itself broke".to_owned())),
         };
         // A caller that went away does not need to know.
         let _ = self.reply.send(outcome);
@@ -138,6 +138,14 @@ impl Drop for WriterThread {
     }
 }
 
+/// Runs a job; one that panics fails alone, the others and the writer go on.
+fn run_guarded(job: &mut BoxedJob, rows: &Rows<'_>) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(rows))).unwrap_or_else(|_| {
+        tracing::error!("a write panicked; it is undone and its caller told");
+        false
+    })
+}
+
 struct Writer {
     connection: Option<Connection>,
     path: PathBuf,
@@ -197,7 +205,13 @@ impl Writer {
         let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         for job in group {
             let savepoint = transaction.savepoint()?;
-            if job.run(&Rows(&savepoint)) {
+            let good = run_guarded(job, &Rows(&savepoint));
+            // SQLite itself rolls everything back on some errors (a full disk, an I/O error); whatever followed would be
+            // a transaction of its own, committed while its caller is told that it is not.
+            if savepoint.is_autocommit() {
+                return Err(RecordError::NotCommitted("SQLite rolled the group back".to_owned()));
+            }
+            if good {
                 savepoint.commit()?;
             }
         }
