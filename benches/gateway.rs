@@ -1,0 +1,223 @@
+//! The whole gateway as a process: how soon it is there, what it holds while nothing comes, what 10,000 readings a
+//! second cost it. And nothing may be lost: what the simulated instruments were relieved of, what SQL counts, and what
+//! the decoders read back must be the same number.
+//!
+//! Peers: Signal K server, and mosquitto for memory where that cannot be had. Signal K server gets the same load, but
+//! stores nothing.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hawser::clock::Clock;
+use hawser::gateway::TELEMETRY_DIR;
+use hawser::sim::{self, Output, SimHandle, SimOptions};
+use hawser::store::telemetry::{Query, TelemetryReader};
+use tokio::runtime::Runtime;
+
+use super::process::{Process, gateway, mosquitto, silent_server, wait_until};
+use super::runner::{Better, Figure, median, progress, scratch};
+use super::signalk;
+
+/// Of the gateway (Hawser's own; a box has 512 MB and starts after a blackout).
+const IDLE_RSS_MB_GOAL: f64 = 16.0;
+const START_MS_GOAL: f64 = 50.0;
+const CPU_PERCENT_GOAL: f64 = 5.0;
+
+/// Starts on a warm data directory.
+const STARTS: usize = 10;
+
+/// How long a process settles before its memory is read.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// How long idle processor time is watched: long enough for 100 ticks of 10 ms at 5 %.
+const IDLE_WATCHED: Duration = Duration::from_secs(10);
+
+/// 100 devices of 100 readings a second each over 4 buses: 10,000 a second.
+const DEVICES: u32 = 100;
+const DEVICE_RATE_HZ: f64 = 100.0;
+const BUSES: usize = 4;
+
+/// How long load is watched.
+const LOAD_WATCHED: Duration = Duration::from_secs(20);
+
+/// Readings before the watch begins: connections are open, tables filled.
+const WARM_READINGS: u64 = 20_000;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn bus(name: usize, address: &SocketAddr) -> String {
+    format!("[[bus]]\nname = \"bus{name}\"\nprotocol = \"nmea0183\"\naddress = \"tcp://{address}\"\n")
+}
+
+fn silent_bus() -> SocketAddr {
+    SocketAddr::new(LOOPBACK.ip(), silent_server())
+}
+
+/// Time from exec(2) to READY=1.
+pub fn start() -> Vec<Figure> {
+    let (dir, silent) = (scratch(), silent_bus());
+    let started = || {
+        let (process, time) = gateway(dir.path(), &bus(0, &silent));
+        process.stop();
+        time.as_secs_f64() * 1e3
+    };
+    // The first makes databases, token and vessel id.
+    let first = started();
+    let times: Vec<f64> = (0..STARTS).map(|_| started()).collect();
+    let peer_dir = scratch();
+    let peer = signalk::start(peer_dir.path(), &[silent]).map(|(_, time)| time.as_secs_f64() * 1e3);
+    let range = (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+    let note = format!(
+        "exec to READY=1, wall, median of {STARTS} ({:.0} to {:.0}), warm data directory; the first of all {first:.0} ms; \
+         peer: one start, until it listens",
+        range.0, range.1
+    );
+    let figure = Figure::new("gateway.start_ms", median(&times), "ms", Better::Lower, note);
+    vec![figure.goal(START_MS_GOAL).beside(signalk::NAME, peer)]
+}
+
+/// What it holds and does while one bus is open and silent.
+pub fn idle() -> Vec<Figure> {
+    progress("gateway.idle: half a minute of silence");
+    let (dir, silent) = (scratch(), silent_bus());
+    let (process, _) = gateway(dir.path(), &bus(0, &silent));
+    std::thread::sleep(SETTLE);
+    let [rss, anonymous, of_files] = ["VmRSS", "RssAnon", "RssFile"].map(|line| process.memory_mb(line));
+    let cpu = process.cpu_percent(IDLE_WATCHED);
+    process.stop();
+    let broker = mosquitto(dir.path()).map(|(broker, _)| {
+        std::thread::sleep(SETTLE);
+        broker.memory_mb("VmRSS")
+    });
+    let peer_dir = scratch();
+    let peer = signalk::start(peer_dir.path(), &[silent]).map(|(peer, _)| {
+        std::thread::sleep(SETTLE);
+        (peer.memory_mb("VmRSS"), peer.cpu_percent(IDLE_WATCHED))
+    });
+    let mosquitto = broker.map_or_else(|| "not installed".to_owned(), |rss| format!("{rss:.1} MB"));
+    let note =
+        format!("{anonymous:.1} MB its own, {of_files:.1} MB pages of its files; mosquitto for scale: {mosquitto}");
+    let memory = Figure::new("gateway.idle_rss_mb", rss, "MB", Better::Lower, note).goal(IDLE_RSS_MB_GOAL);
+    let memory = match peer {
+        Some((rss, _)) => memory.beside(signalk::NAME, Some(rss)),
+        None => memory.beside("mosquitto", broker),
+    };
+    let note = format!("of one core, over {} s", IDLE_WATCHED.as_secs());
+    let cpu = Figure::new("gateway.idle_cpu_percent", cpu, "% of a core", Better::Lower, note);
+    vec![memory, cpu.beside(signalk::NAME, peer.map(|(_, cpu)| cpu))]
+}
+
+/// 10,000 readings a second into the store, the API up.
+pub fn load() -> Vec<Figure> {
+    progress("gateway.cpu_percent_at_10k: half a minute of load for each side");
+    let ours = under_load("");
+    let peer = peer_under_load();
+    let (peer_cpu, peer_rss) = (peer.map(|(cpu, _)| cpu), peer.map(|(_, rss)| rss));
+    let note = format!("memory under the same load, at its end; at most {:.1} MB at any time", ours.rss_peak_mb);
+    let memory = Figure::new("gateway.rss_mb_at_10k", ours.rss_mb, "MB", Better::Lower, note);
+    vec![
+        ours.figure("gateway.cpu_percent_at_10k").goal(CPU_PERCENT_GOAL).beside(signalk::NAME, peer_cpu),
+        memory.beside(signalk::NAME, peer_rss),
+    ]
+}
+
+/// The same, and the readings published to a broker.
+pub fn load_with_broker() -> Vec<Figure> {
+    let dir = scratch();
+    let Some((_broker, port)) = mosquitto(dir.path()) else {
+        progress("mosquitto is not installed: gateway.cpu_percent_at_10k_mqtt is left out");
+        return Vec::new();
+    };
+    progress("gateway.cpu_percent_at_10k_mqtt: half a minute of load");
+    let broker = format!("[[broker]]\nname = \"board\"\nurl = \"mqtt://127.0.0.1:{port}\"\n");
+    vec![under_load(&broker).figure("gateway.cpu_percent_at_10k_mqtt")]
+}
+
+/// What a run of load came to.
+struct Loaded {
+    cpu_percent: f64,
+    rss_mb: f64,
+    rss_peak_mb: f64,
+    readings_per_s: f64,
+    taken: u64,
+    counted: u64,
+    read_back: u64,
+    stopped_well: bool,
+}
+
+impl Loaded {
+    fn figure(&self, name: &'static str) -> Figure {
+        let Self { taken, counted, read_back, .. } = self;
+        let note = format!(
+            "of one core, of this process alone, {:.0} readings/s over {} s; taken from the instruments {taken}, \
+             counted by SQL {counted}, read back {read_back}, lost {}",
+            self.readings_per_s,
+            LOAD_WATCHED.as_secs(),
+            taken.abs_diff(*counted.min(read_back)),
+        );
+        let mut figure = Figure::new(name, self.cpu_percent, "% of a core", Better::Lower, note);
+        if taken != counted || counted != read_back {
+            figure.failed = Some("readings were lost".to_owned());
+        } else if !self.stopped_well {
+            figure.failed = Some("the gateway did not end in order".to_owned());
+        }
+        figure
+    }
+}
+
+/// Simulated instruments, and a thread for them: they are not part of what is measured.
+fn instruments() -> (Runtime, SimHandle) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a thread can be started");
+    let options = SimOptions::load(1, vec![Output::TcpListen(LOOPBACK); BUSES], DEVICES, DEVICE_RATE_HZ);
+    let handle = runtime.block_on(sim::serve(options, Clock::system())).expect("loopback has free ports");
+    (runtime, handle)
+}
+
+fn warm(instruments: &SimHandle) -> bool {
+    wait_until(Duration::from_secs(60), || instruments.taken() >= WARM_READINGS)
+}
+
+fn under_load(broker: &str) -> Loaded {
+    let (dir, (runtime, instruments)) = (scratch(), instruments());
+    let buses: String = (0..).zip(instruments.addresses()).map(|(name, address)| bus(name, address)).collect();
+    let (process, _) = gateway(dir.path(), &format!("{buses}{broker}"));
+    assert!(warm(&instruments), "the gateway takes nothing in");
+    let (taken_before, since) = (instruments.taken(), Instant::now());
+    let cpu_percent = process.cpu_percent(LOAD_WATCHED);
+    let readings_per_s = (instruments.taken() - taken_before) as f64 / since.elapsed().as_secs_f64();
+    let [rss_mb, rss_peak_mb] = ["VmRSS", "VmHWM"].map(|line| process.memory_mb(line));
+    let taken = runtime.block_on(instruments.stop());
+    let stopped_well = process.stop();
+    let (counted, read_back) = stored(&dir.path().join("data").join(TELEMETRY_DIR));
+    Loaded { cpu_percent, rss_mb, rss_peak_mb, readings_per_s, taken, counted, read_back, stopped_well }
+}
+
+/// Per cent of a core, and memory in MB.
+fn peer_under_load() -> Option<(f64, f64)> {
+    let (dir, (runtime, instruments)) = (scratch(), instruments());
+    let (peer, _): (Process, _) = signalk::start(dir.path(), instruments.addresses())?;
+    if !warm(&instruments) {
+        return None;
+    }
+    let cpu = peer.cpu_percent(LOAD_WATCHED);
+    let rss = peer.memory_mb("VmRSS");
+    drop(peer);
+    runtime.block_on(instruments.stop());
+    Some((cpu, rss))
+}
+
+/// Readings by SQL, and readings decoded one by one.
+fn stored(telemetry: &Path) -> (u64, u64) {
+    let reader = TelemetryReader::new(telemetry);
+    let counted = reader.stats().expect("the gateway has closed its files").readings;
+    let mut read_back = 0;
+    let every = |_| {
+        read_back += 1;
+        ControlFlow::Continue(())
+    };
+    reader.query(&Query::default(), every).expect("the gateway has closed its files");
+    (counted, read_back)
+}
