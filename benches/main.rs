@@ -25,6 +25,8 @@ const GROUPS: &[Group] = &[
     (&["gateway.start_ms"], gateway::start),
     (&["gateway.idle_rss_mb", "gateway.idle_cpu_percent"], gateway::idle),
     (&["gateway.cpu_percent_at_10k", "gateway.rss_mb_at_10k"], gateway::load),
+    (&["gateway.cpu_percent_at_10k_50_buses"], gateway::load_on_many_buses),
+    (&["gateway.cpu_percent_at_10k_vessel"], gateway::load_of_vessel),
     (&["gateway.cpu_percent_at_10k_mqtt"], gateway::load_with_broker),
 ];
 

@@ -4,6 +4,8 @@
 //! wrong clock is reported with its quality, never corrected here and never a reason to reject data.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -131,7 +133,7 @@ pub struct Clock(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { boot_id: Uuid },
+    System { boot_id: Uuid, ntp: NtpFlag },
     Manual(Mutex<Now>),
 }
 
@@ -142,7 +144,7 @@ impl Clock {
             .ok()
             .and_then(|text| Uuid::parse_str(text.trim()).ok())
             .unwrap_or_else(Uuid::nil);
-        Self(Arc::new(Source::System { boot_id }))
+        Self(Arc::new(Source::System { boot_id, ntp: NtpFlag::default() }))
     }
 
     /// A clock that stands still until [`Clock::advance_ms`].
@@ -154,7 +156,7 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Now {
         match &*self.0 {
-            Source::System { boot_id } => system_now(*boot_id),
+            Source::System { boot_id, ntp } => system_now(*boot_id, ntp),
             Source::Manual(now) => *now.lock().expect("the clock's lock is never held across a panic"),
         }
     }
@@ -176,7 +178,27 @@ impl Clock {
     }
 }
 
-fn system_now(boot_id: Uuid) -> Now {
+/// Whether [`NTP_SYNCHRONIZED_FLAG`] is there, looked at once a second: a busy bus asks for the time twice in each read,
+/// and looking was nine tenths of what that cost. Holds the second of the last look and, in the lowest bit, what was
+/// seen.
+#[derive(Debug, Default)]
+struct NtpFlag(AtomicU64);
+
+impl NtpFlag {
+    fn is_up(&self, mono_ms: u64, look: impl FnOnce() -> bool) -> bool {
+        // 0 is no second: it stands for "never looked".
+        let second = mono_ms / 1_000 + 1;
+        let seen = self.0.load(Ordering::Relaxed);
+        if seen >> 1 == second {
+            return seen & 1 == 1;
+        }
+        let is_up = look();
+        self.0.store(second << 1 | u64::from(is_up), Ordering::Relaxed);
+        is_up
+    }
+}
+
+fn system_now(boot_id: Uuid, ntp: &NtpFlag) -> Now {
     let wall = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => Stamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
         Err(before) => Stamp(-i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX)),
@@ -184,13 +206,13 @@ fn system_now(boot_id: Uuid) -> Now {
     let mono_ms = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(0, |t| {
         u64::try_from(t.tv_sec()).unwrap_or(0) * 1_000 + u64::try_from(t.tv_nsec()).unwrap_or(0) / 1_000_000
     });
-    Now { wall, mono_ms, boot_id, quality: system_quality(wall) }
+    Now { wall, mono_ms, boot_id, quality: system_quality(wall, mono_ms, ntp) }
 }
 
-fn system_quality(wall: Stamp) -> ClockQuality {
+fn system_quality(wall: Stamp, mono_ms: u64, ntp: &NtpFlag) -> ClockQuality {
     if wall < EARLIEST_PLAUSIBLE {
         ClockQuality::None
-    } else if std::path::Path::new(NTP_SYNCHRONIZED_FLAG).exists() {
+    } else if ntp.is_up(mono_ms, || Path::new(NTP_SYNCHRONIZED_FLAG).exists()) {
         ClockQuality::Ntp
     } else {
         ClockQuality::Rtc
@@ -247,6 +269,16 @@ impl<'de> Deserialize<'de> for Hlc {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ntp_flag_is_looked_at_once_a_second() {
+        let flag = NtpFlag::default();
+        assert!(flag.is_up(0, || true));
+        assert!(flag.is_up(999, || false), "the same second: as it was seen");
+        assert!(!flag.is_up(1_000, || false));
+        assert!(!flag.is_up(1_999, || true));
+        assert!(flag.is_up(2_000, || true));
+    }
 
     #[test]
     fn a_stamp_prints_and_reads_as_rfc_3339() {
