@@ -80,7 +80,7 @@ pub fn start() -> Vec<Figure> {
     let peer = signalk::start(peer_dir.path(), &[silent]).map(|(_, time)| time.as_secs_f64() * 1e3);
     let range = (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
     let note = format!(
-        "exec to READY=1, wall, median of {STARTS} ({:.0} to {:.0}), warm data directory; the first of all {first:.0} ms; \
+        "exec to READY=1, wall, median of {STARTS} ({:.0} to {:.0}), warm directory; the first of all {first:.0} ms; \
          peer: one start, until it listens",
         range.0, range.1
     );

@@ -89,8 +89,8 @@ pub enum LinkError {
     HistoryUnstable,
     /// The shore has readings of this telemetry's sequence that are not here.
     #[error(
-        "the shore has readings up to {ashore} of this store, which ends at {here}: the telemetry was set back to an older \
-         state; it gets a new sequence at the next start"
+        "the shore has readings up to {ashore} of this store, which ends at {here}: the telemetry was set back to an \
+         older state; it gets a new sequence at the next start"
     )]
     TelemetrySetBack {
         /// The last number ashore.
@@ -444,8 +444,8 @@ impl Link {
         Ok(taken.has_more || taken.restarted || (had_changes && taken.acked > 0) || readings_wait)
     }
 
-    /// A hub that wants more than we ever had proves that the telemetry was set back: its old numbers must not be given out
-    /// again for other readings. The cursor stays, so that nothing counts as delivered that is not.
+    /// A hub that wants more than we ever had proves that the telemetry was set back: its old numbers must not be given
+    /// out again for other readings. The cursor stays, so that nothing counts as delivered that is not.
     async fn check_sequence(&self, next: u64) -> Result<(), LinkError> {
         let here = *self.telemetry.durable_seq.borrow();
         if next <= here + 1 {

@@ -86,8 +86,8 @@ pub fn device_id(rows: &Rows<'_>) -> Result<Uuid, RecordError> {
     uuid(rows, "device_id")
 }
 
-/// The hub's history of an owner's log, from inside a transaction. It is the store's own until that log alone proved to be
-/// set back.
+/// The hub's history of an owner's log, from inside a transaction. It is the store's own until that log alone proved to
+/// be set back.
 pub fn history_id(rows: &Rows<'_>, owner: &str) -> Result<Uuid, RecordError> {
     let own = format!("{OWNER_HISTORY}{owner}");
     if rows.identity(&own)?.is_some() { uuid(rows, &own) } else { uuid(rows, "history_id") }
@@ -127,8 +127,9 @@ pub fn take_seq(rows: &Rows<'_>) -> Result<(u64, u64), RecordError> {
 /// A hybrid clock so far ahead of a wall clock that can be trusted was set by one that could not (SYNC.md, Clocks (2)).
 const HLC_AHEAD_MS_MAX: i64 = 24 * 3_600 * 1_000;
 
-/// Moves the hybrid clock on, persisted in the same transaction. One that a wrong wall clock once threw years ahead comes
-/// back with the first wall clock that can be trusted: the order of this device's own edits rests on their sequence.
+/// Moves the hybrid clock on, persisted in the same transaction. One that a wrong wall clock once threw years ahead
+/// comes back with the first wall clock that can be trusted: the order of this device's own edits rests on their
+/// sequence.
 pub fn tick_hlc(rows: &Rows<'_>, now: &Now) -> Result<Hlc, RecordError> {
     let last = Hlc(rows.number("hlc")?);
     let trusted = matches!(now.quality, ClockQuality::Gnss | ClockQuality::Ntp);

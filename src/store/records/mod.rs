@@ -197,7 +197,7 @@ fn check_owner(connection: &Connection, owner: &str) -> Result<(), RecordError> 
         None => rows.set_identity("owner", owner),
         Some(known) if known == owner => Ok(()),
         Some(known) => Err(RecordError::Refused(format!(
-            "records.db is of vessel `{known}`, not `{owner}`; set vessel.id = \"{known}\", or name another data directory"
+            "records.db is of vessel `{known}`, not `{owner}`; set vessel.id = \"{known}\" or use another data.dir"
         ))),
     }
 }

@@ -206,8 +206,8 @@ impl Writer {
         for job in group {
             let savepoint = transaction.savepoint()?;
             let good = run_guarded(job, &Rows(&savepoint));
-            // SQLite itself rolls everything back on some errors (a full disk, an I/O error); whatever followed would be
-            // a transaction of its own, committed while its caller is told that it is not.
+            // SQLite itself rolls everything back on some errors (a full disk, an I/O error); whatever followed would
+            // be a transaction of its own, committed while its caller is told that it is not.
             if savepoint.is_autocommit() {
                 return Err(RecordError::NotCommitted("SQLite rolled the group back".to_owned()));
             }
