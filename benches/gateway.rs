@@ -42,7 +42,9 @@ const DEVICES: u32 = 100;
 const DEVICE_RATE_HZ: f64 = READINGS_PER_S / DEVICES as f64;
 
 /// Multiplexers that the devices hang on. The simulator writes each 20 ms what is due: on 4 buses that is 200 reads a
-/// second of 50 sentences, on 50 buses 2,500 of 4.
+/// second of 50 sentences, on 50 buses 2,500 of 4. What is not in any figure here: each sentence in a TCP segment of its
+/// own. That wakes the gateway up to 10,000 times a second and was seen to cost it 23 % of a core, three quarters of it
+/// in the kernel.
 const BUSES: usize = 4;
 const MANY_BUSES: usize = 50;
 
@@ -189,7 +191,7 @@ impl Loaded {
     fn figure(&self, name: &'static str) -> Figure {
         let Self { taken, counted, read_back, .. } = self;
         let note = format!(
-            "of one core, of this process alone, {:.0} readings/s over {} s; taken from the instruments {taken}, \
+            "of one core, of this process alone, {:.0} readings/s, written each 20 ms, over {} s; taken from the instruments {taken}, \
              counted by SQL {counted}, read back {read_back}, lost {}",
             self.readings_per_s,
             LOAD_WATCHED.as_secs(),
