@@ -1,8 +1,8 @@
 //! The figures that Hawser holds itself to, each beside a public peer that is measured in the same run.
 //!
 //! `make bench` runs all, `make bench ARGS="wire"` those whose name begins so. Prints a table and writes
-//! `target/bench.jsonl`: one object a line, `{"name","value","unit","peer","peer_value"}`. Fails when a reading is
-//! lost, not when a goal is missed: a shared machine misses goals by itself. Nothing here is a test of behaviour.
+//! `target/bench.jsonl`: an object a line, `{"name","value","unit","peer","peer_value"}`. Fails when readings get lost,
+//! not when a goal is missed: a shared machine misses goals by itself. Nothing here is a test of behaviour.
 
 mod gateway;
 mod process;

@@ -2,9 +2,9 @@
 //!
 //! Both sides get the same batches of 1,000 readings, one of each of 1,000 series, ten batches a second of the clock:
 //! decimals that wander, stamped on arrival with the jitter of a line. Hawser numbers them, commits a block a batch,
-//! syncs it to the disk each second and checkpoints; contexts, paths, sources, quality and both times are kept. The
-//! peer keeps series number, time and value, appends by rowid with the same PRAGMAs, and syncs where SQLite itself
-//! does. Made readings are not part of the time.
+//! syncs it to the disk each second and checkpoints; contexts, paths, sources, quality, both times are kept. The peer
+//! keeps series number, time and value, appends by rowid with the same PRAGMAs, and syncs where SQLite itself does.
+//! Made readings are not part of the time.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -95,7 +95,7 @@ impl Corpus {
         let (ours, theirs) = (median_spent(&ours), median_spent(&theirs));
         let share = |part: usize| part as f64 / count * 100.0;
         let note = format!(
-            "of {count} sentences ours are {:.1} % ({made} readings), {peer_name} {:.1} %; wall {:.0} and {:.0} k/s",
+            "of {count} sentences Hawser knows {:.1} % ({made} readings), {peer_name} {:.1} %; wall {:.0}, {:.0} k/s",
             share(known),
             share(parsed),
             count / ours.wall_s / 1e3,

@@ -178,9 +178,9 @@ impl Clock {
     }
 }
 
-/// Whether [`NTP_SYNCHRONIZED_FLAG`] is there, looked at once a second: a busy bus asks for the time twice in each
-/// read, and looking was nine tenths of what that cost. Holds the second of the last look and, in the lowest bit, what
-/// was seen.
+/// Whether [`NTP_SYNCHRONIZED_FLAG`] is there, looked at once a second: a bus asks for the time twice in each read,
+/// and looking was nine tenths of what that cost. Holds the second of the last look and, in the lowest bit, what was
+/// seen.
 #[derive(Debug, Default)]
 struct NtpFlag(AtomicU64);
 
