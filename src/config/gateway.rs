@@ -130,7 +130,7 @@ pub struct RetentionConfig {
     pub data_quality_days: u32,
     /// Bytes that raw telemetry may use; the oldest day goes first.
     pub telemetry_bytes_max: u64,
-    /// Days that acknowledged changes are kept for the shore's backup window (Z30).
+    /// Days that acknowledged changes are kept for the shore's backup window (Z30). No effect yet: all are kept.
     pub acknowledged_changes_days: u32,
     /// Hours between prunes; the first runs at the start (B4).
     pub interval_hours: u32,

@@ -105,7 +105,7 @@ pub const GATEWAY: &[Section] = &[
             idle("data_quality_days", DAYS, "there are no data-quality metrics to prune"),
             // One busy day must fit, or every day would be pruned at once; 16 TiB is beyond any device planned.
             key("telemetry_bytes_max", Count { min: 64 << 20, max: 16 << 40 }),
-            key("acknowledged_changes_days", DAYS),
+            idle("acknowledged_changes_days", DAYS, "all changes are kept"),
             key("interval_hours", Count { min: 1, max: 168 }),
         ],
     },
