@@ -6,6 +6,7 @@
 
 pub mod mqtt;
 pub mod ship;
+pub mod slow;
 pub mod stores;
 
 use std::fs::File;
