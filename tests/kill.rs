@@ -1,11 +1,11 @@
 //! `kill -9` of gateway, broker or shore at any moment: what was acknowledged is there afterwards, once.
 //!
-//! Real processes on loopback, a real mosquitto, a simulated vessel. Four clients write records on board and ashore all the
-//! while and remember every acknowledgement; a subscriber listens; the status is read again and again. Who dies when comes
-//! from a seed that is printed; HAWSER_KILL_SEED plays it again (the machine's own timing cannot be), HAWSER_KILL_CYCLES
-//! sets how often. Answers of the shore go a slow way, so that kills fall between what was done and what is known of it;
-//! HAWSER_KILL_SUBSCRIBER_DELAY_MS does the same to the subscriber. Readings that had not reached the store when the gateway
-//! died were acknowledged by nobody; they are not looked for.
+//! Real processes on loopback, a real mosquitto, a simulated vessel. Four clients write records on board and ashore
+//! all the while and remember every acknowledgement; a subscriber listens; the status is read again and again. Who
+//! dies when comes from a seed that is printed; HAWSER_KILL_SEED plays it again (the machine's own timing cannot be),
+//! HAWSER_KILL_CYCLES sets how often. Answers of the shore go a slow way, so that kills fall between what was done
+//! and what is known of it; HAWSER_KILL_SUBSCRIBER_DELAY_MS does the same to the subscriber. Readings that had not
+//! reached the store when the gateway died were acknowledged by nobody; they are not looked for.
 
 #[path = "kill/crew.rs"]
 mod crew;

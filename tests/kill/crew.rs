@@ -1,7 +1,7 @@
 //! Those who write while processes die: each remembers what it asked for and exactly what was acknowledged.
 //!
-//! Nobody asks twice for the same: an answer that did not come is unknown for ever, and its record is left alone, so that
-//! what must be true at the end is always known.
+//! Nobody asks twice for the same: an answer that did not come is unknown for ever, and its record is left alone, so
+//! that what must be true at the end is always known.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ pub enum Outcome {
     Unknown,
 }
 
-/// One request. Its text is in the record's `title` (an owner's) or `assigned_to` (a visitor's), and in no other request.
+/// One request. Its text is in the record's `title` (an owner's) or `assigned_to` (a visitor's), and in no other
+/// request.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub entity: Uuid,
@@ -169,7 +170,8 @@ impl Visitor {
     }
 }
 
-/// Any answer but an acknowledgement or "not stored" says that the store forgot something, or never should have been given.
+/// Any answer but an acknowledgement or "not stored" says that the store forgot something, or never should have been
+/// given.
 fn judge(answer: Option<(u16, Json)>, what: &str) -> Outcome {
     match answer {
         Some((200 | 201, body)) => Outcome::Acknowledged {

@@ -126,7 +126,8 @@ fn effect(row: &LoggedRow) -> (String, Map<String, Json>) {
     (kind, fields.as_object().cloned().unwrap_or_default())
 }
 
-/// The log, played from its beginning, gives every record: no effect is missing, none was applied twice or out of order.
+/// The log, played from its beginning, gives every record: no effect is missing, none was applied twice or out of
+/// order.
 fn records_are_what_the_log_says(shore: &Records, log: &[LoggedRow]) {
     let mut played: BTreeMap<(String, Uuid), (bool, Map<String, Json>)> = BTreeMap::new();
     for row in log {
@@ -143,8 +144,8 @@ fn records_are_what_the_log_says(shore: &Records, log: &[LoggedRow]) {
     }
 }
 
-/// An owner asks one thing after another, so his last acknowledged one, or a later one that he had no answer to, is what
-/// his fields show.
+/// An owner asks one thing after another, so his last acknowledged one, or a later one that he had no answer to, is
+/// what his fields show.
 fn last_acknowledged_state_stands(all: &[&Attempt], shore: &Records, log: &[LoggedRow]) {
     let records: BTreeMap<Uuid, _> = shore.records().into_iter().map(|((_, id), record)| (id, record)).collect();
     let mut by_entity: BTreeMap<Uuid, Vec<&Attempt>> = BTreeMap::new();
@@ -165,7 +166,8 @@ fn last_acknowledged_state_stands(all: &[&Attempt], shore: &Records, log: &[Logg
     }
 }
 
-/// All readings that are on board are ashore, the same ones under the same numbers; gives how many, and how many were lost.
+/// All readings that are on board are ashore, the same ones under the same numbers; gives how many, and how many were
+/// lost.
 fn readings_are_ashore(ship: &Ship, on_board: &Records, at_shore: &Records, reported: Reported) -> (u64, u64) {
     let (board, shore) = (readings_on_board(&ship.gateway_dir()), at_shore.readings_ashore());
     let differ = board.iter().find(|(seq, reading)| shore.get(seq) != Some(reading));

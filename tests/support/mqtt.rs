@@ -1,5 +1,5 @@
-//! A subscriber that hears everything and comes back by itself, and a gate that lets the gateway to the broker only while
-//! the subscriber is there: what a broker acknowledged while nobody listened is rightly heard by nobody.
+//! A subscriber that hears everything and comes back by itself, and a gate that lets the gateway to the broker only
+//! while the subscriber is there: what a broker acknowledged while nobody listened is rightly heard by nobody.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
