@@ -2,8 +2,8 @@
 //! operator uses it. Split by question: `trip` (does everything arrive, once), `apart` (what a lost link costs:
 //! nothing), `demo`, `doors` (API, broker, metrics), `service` (systemd, a hostile peer), `verbs` (the tools).
 //!
-//! Only loopback is spoken to: every address in here is 127.0.0.1, children get an empty environment, and `doors` looks
-//! at the sockets of a running gateway.
+//! Only loopback is spoken to: every address in here is 127.0.0.1, children get an empty environment, and `doors`
+//! looks at the sockets of a running gateway.
 
 #[path = "journey/apart.rs"]
 mod apart;

@@ -1,10 +1,11 @@
 //! `kill -9` of gateway, broker or shore at any moment: what was acknowledged is there afterwards, once.
 //!
-//! Real processes on loopback, a real mosquitto, a simulated vessel. Four clients write records on board and ashore all
-//! the while and remember every acknowledgement; a subscriber listens; the status is read again and again. Who dies
-//! when comes from a seed that is printed; HAWSER_KILL_SEED plays it again (the machine's own timing cannot be),
-//! HAWSER_KILL_CYCLES sets how often. Readings that had not reached the store when the gateway died were acknowledged
-//! by nobody; they are not looked for.
+//! Real processes on loopback, a real mosquitto, a simulated vessel. Four clients write records on board and ashore
+//! all the while and remember every acknowledgement; a subscriber listens; the status is read again and again. Who
+//! dies when comes from a seed that is printed; HAWSER_KILL_SEED plays it again (the machine's own timing cannot be),
+//! HAWSER_KILL_CYCLES sets how often. Answers of the shore go a slow way, so that kills fall between what was done
+//! and what is known of it; HAWSER_KILL_SUBSCRIBER_DELAY_MS does the same to the subscriber. Readings that had not
+//! reached the store when the gateway died were acknowledged by nobody; they are not looked for.
 
 #[path = "kill/crew.rs"]
 mod crew;
@@ -24,6 +25,7 @@ use hawser::entropy::Entropy;
 use hawser::sim::{self, Output, SimOptions};
 use support::mqtt::{Gate, Subscriber};
 use support::ship::Ship;
+use support::slow::SlowWay;
 use support::{PATIENCE, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,9 @@ const CYCLES_OF_EACH_KIND: u32 = 20;
 const DEVICES: u32 = 20;
 const DEVICE_MILLIHERTZ: u64 = 10_000;
 
+/// The longest wait of a piece of the shore's answer: kills fall between the shore's commit and the gateway's knowing.
+const SHORE_DELAY_MS_MAX: u64 = 300;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_once_after_kill_9_at_any_moment() {
     let cycles = variable("HAWSER_KILL_CYCLES").map_or(CYCLES, |n| u32::try_from(n).expect("a number of cycles"));
@@ -46,10 +51,16 @@ async fn what_was_acknowledged_is_there_once_after_kill_9_at_any_moment() {
     let started = Instant::now();
     let ship = Ship::new();
     let sim = sim::serve(vessel(seed), Clock::system()).await.expect("the simulator serves");
-    let subscriber = Subscriber::start(ship.broker_port, "vessel/sync/#");
+    let to_shore = SlowWay::to(ship.shore_port, SHORE_DELAY_MS_MAX, seed).await;
+    let slow_subscriber = match variable("HAWSER_KILL_SUBSCRIBER_DELAY_MS") {
+        Some(delay_ms) => Some(SlowWay::to(ship.broker_port, delay_ms, seed).await),
+        None => None,
+    };
+    let heard_at = slow_subscriber.as_ref().map_or(ship.broker_port, |way| way.port);
+    let subscriber = Subscriber::start(heard_at, "vessel/sync/#");
     let gate = Gate::before(ship.broker_port, &subscriber).await;
     let bus = Ship::bus_section("bridge", sim.addresses()[0]);
-    let more = format!("{bus}{}{}", Ship::broker_section(gate.port), ship.shore_section());
+    let more = format!("{bus}{}{}", Ship::broker_section(gate.port), ship.shore_section_by(to_shore.port));
     let mut fleet = Fleet::start(&ship, &more);
     let guard = Guard(ship.path().to_owned());
 

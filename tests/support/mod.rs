@@ -1,12 +1,14 @@
 //! What tests with real processes stand on: a place for each, ports, starting, stopping by process id, HTTP on
 //! loopback.
 //!
-//! It judges nothing. Nothing here speaks to anything but 127.0.0.1, and no process outlives the value that started it.
+//! It judges nothing. Nothing here speaks to anything but 127.0.0.1, and no process outlives the value that started
+//! it.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub mod mqtt;
 pub mod ship;
+pub mod slow;
 pub mod stores;
 
 use std::fs::File;
@@ -37,8 +39,8 @@ pub async fn eventually(what: &str, mut look: impl AsyncFnMut() -> Result<(), St
     assert!(waited.await.is_ok(), "never came: {what}; {missing}");
 }
 
-/// A loopback port that nobody listens on, below those from which the system takes the near ends of connections (32768
-/// and up on Linux): one of these could take the port while its process is dead, or connect it to itself.
+/// A loopback port that nobody listens on, below those from which the system takes the near ends of connections
+/// (32768 and up on Linux): one of these could take the port while its process is dead, or connect it to itself.
 pub fn free_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let start = u32::from(u16::MAX) & std::process::id().wrapping_mul(97);

@@ -60,7 +60,12 @@ impl Ship {
 
     /// The shore as the gateway's configuration names it. Five seconds are the least that is taken.
     pub fn shore_section(&self) -> String {
-        let (port, token) = (self.shore_port, &self.token);
+        self.shore_section_by(self.shore_port)
+    }
+
+    /// The same by a way of the test's own.
+    pub fn shore_section_by(&self, port: u16) -> String {
+        let token = &self.token;
         format!("[shore]\nurl = \"http://127.0.0.1:{port}\"\ntoken = \"{token}\"\ninterval_s = 5\n")
     }
 
