@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use crate::api::auth::{self, ApiToken, Auth, Created, Peer, TokenError};
 use crate::api::error::ApiError;
 use crate::api::fleet::{self, FleetPosition, FleetSource, FleetStatus, FleetVessel};
-use crate::api::{Hosts, backend::BackendError, protect, records, serve};
+use crate::api::{Hosts, REQUEST_TIME_MAX, backend::BackendError, protect, records, serve};
 use crate::clock::Clock;
 use crate::config::{ShoreConfig, ShoreVesselConfig};
 use crate::entropy::Entropy;
@@ -34,6 +35,10 @@ use crate::record::{ChangeType, Collection, Fields, Record};
 use crate::store::records::{Edit, RecordError, RecordStore, Start};
 use crate::sync::hub::{HubError, HubStorage, SqliteHub};
 use crate::sync::protocol::{BODY_BYTES_MAX, Reply, Request};
+
+/// How long a sync may take, its body included: the largest batch over 9.6 kbit/s takes 220 s and a vessel gives up
+/// after 300 s. The vessel is to be the one that gives up, or it would not know why.
+const SYNC_TIME_MAX: Duration = Duration::from_secs(330);
 
 /// What a busy shore asks vessels to wait; each spreads it by its own jitter.
 const RETRY_AFTER_S: u64 = 5;
@@ -177,8 +182,9 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
         .route("/readyz", get(|| async { Json(serde_json::json!({"status": "ready", "reasons": []})) }))
         .route("/metrics", get(metrics));
     let source: Arc<dyn FleetSource> = Arc::new(shore.clone());
-    let all = sync.merge(own).with_state(shore).merge(fleet::routes(source));
-    protect(all, Hosts::for_listener(address), BODY_BYTES_MAX)
+    let (sync, own) = (sync.with_state(shore.clone()), own.with_state(shore).merge(fleet::routes(source)));
+    let hosts = Hosts::for_listener(address);
+    protect(own, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX).merge(protect(sync, hosts, BODY_BYTES_MAX, SYNC_TIME_MAX))
 }
 
 impl Shore {
