@@ -11,8 +11,10 @@ use std::time::Duration;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use sha2::{Digest as _, Sha256};
@@ -150,20 +152,7 @@ pub async fn start(
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| ShoreError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| ShoreError::Listen { address, source })?;
-    let metrics = ShoreMetrics::default();
-    let mut registry = Registry::with_prefix("hawser");
-    metrics.register(&mut registry);
-    let shore = Shore(Arc::new(Inner {
-        hub: SqliteHub::new(store.clone(), config.sync.conflict_policy, entropy.clone()),
-        store: store.clone(),
-        vessels: config.vessel.clone(),
-        auth: Auth::new(token.clone()),
-        permits: Semaphore::new(config.http.apply_permits),
-        metrics,
-        registry,
-        clock,
-        entropy,
-    }));
+    let shore = Shore::new(config, &store, token.clone(), clock, entropy);
     tracing::info!(%address, vessels = config.vessel.len(), policy = ?config.sync.conflict_policy, "the shore listens");
     let server = tokio::spawn(serve::serve(listener, router(shore, address), stop));
     Ok(RunningShore { address, token: (token, created), store, server })
@@ -174,7 +163,8 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
         .route("/api/sync/v2", post(sync))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(shore.clone(), admit));
     let own = Router::new()
         .route("/api/vessels/{vessel}/records/{collection}", get(list).post(create))
         .route("/api/vessels/{vessel}/records/{collection}/{id}", axum::routing::patch(update).delete(delete))
@@ -188,6 +178,23 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
 }
 
 impl Shore {
+    fn new(config: &ShoreConfig, store: &RecordStore, token: ApiToken, clock: Clock, entropy: Entropy) -> Self {
+        let metrics = ShoreMetrics::default();
+        let mut registry = Registry::with_prefix("hawser");
+        metrics.register(&mut registry);
+        Self(Arc::new(Inner {
+            hub: SqliteHub::new(store.clone(), config.sync.conflict_policy, entropy.clone()),
+            store: store.clone(),
+            vessels: config.vessel.clone(),
+            auth: Auth::new(token),
+            permits: Semaphore::new(config.http.apply_permits),
+            metrics,
+            registry,
+            clock,
+            entropy,
+        }))
+    }
+
     /// The vessel whose token this is.
     fn vessel_of(&self, headers: &HeaderMap) -> Result<&ShoreVesselConfig, ApiError> {
         let given = auth::bearer(headers).ok_or(ApiError::TokenMissing)?;
@@ -244,28 +251,37 @@ fn hub_error(error: HubError) -> ApiError {
     }
 }
 
-async fn sync(
-    State(shore): State<Shore>,
-    headers: HeaderMap,
-    body: Result<Json<Request>, JsonRejection>,
-) -> Result<Json<Reply>, ApiError> {
-    let answered = answer(&shore, &headers, body).await;
-    match &answered {
-        Ok(_) => shore.0.metrics.requests.inc(),
-        Err(_) => shore.0.metrics.refused.inc(),
+/// The vessel that syncs, by its token.
+#[derive(Clone, Debug)]
+struct SyncingVessel(String);
+
+/// Who has no token, or comes when all permits are out, is told so before a byte of the body is read: decompressing
+/// and parsing are for known vessels only. The permit bounds the bodies in memory too.
+async fn admit(State(shore): State<Shore>, mut request: axum::extract::Request, next: Next) -> Response {
+    let metrics = &shore.0.metrics;
+    let vessel = match shore.vessel_of(request.headers()) {
+        Ok(vessel) => SyncingVessel(vessel.id.clone()),
+        Err(error) => {
+            metrics.refused.inc();
+            return error.into_response();
+        }
     };
-    answered.map(Json)
+    let Ok(_permit) = shore.0.permits.try_acquire() else {
+        metrics.refused.inc();
+        return ApiError::Busy { what: "vessels", retry_after_s: RETRY_AFTER_S }.into_response();
+    };
+    request.extensions_mut().insert(vessel);
+    let response = next.run(request).await;
+    let counter = if response.status().is_success() { &metrics.requests } else { &metrics.refused };
+    counter.inc();
+    response
 }
 
-async fn answer(
-    shore: &Shore,
-    headers: &HeaderMap,
+async fn sync(
+    State(shore): State<Shore>,
+    Extension(SyncingVessel(vessel)): Extension<SyncingVessel>,
     body: Result<Json<Request>, JsonRejection>,
-) -> Result<Reply, ApiError> {
-    let vessel = shore.vessel_of(headers)?;
-    let Ok(_permit) = shore.0.permits.try_acquire() else {
-        return Err(ApiError::Busy { what: "vessels", retry_after_s: RETRY_AFTER_S });
-    };
+) -> Result<Json<Reply>, ApiError> {
     let Json(request) = body.map_err(|rejection| ApiError::Other {
         status: rejection.status(),
         code: "bad_body",
@@ -274,13 +290,13 @@ async fn answer(
     })?;
     let (rows, changes) = (request.readings.as_ref().map_or(0, |batch| batch.rows.len()), request.changes.len());
     let now = shore.0.clock.now();
-    let reply = shore.0.hub.exchange(&vessel.id, request, now).await.map_err(hub_error)?;
+    let reply = shore.0.hub.exchange(&vessel, request, now).await.map_err(hub_error)?;
     let metrics = &shore.0.metrics;
     metrics.readings.inc_by(rows as u64);
     metrics.changes.inc_by(reply.acked.len() as u64);
     metrics.conflicts.inc_by(reply.conflicts.len() as u64);
-    tracing::debug!(vessel = vessel.id, changes, rows, "synced");
-    Ok(reply)
+    tracing::debug!(vessel, changes, rows, "synced");
+    Ok(Json(reply))
 }
 
 async fn list(
@@ -301,7 +317,7 @@ async fn list(
 async fn create(
     State(shore): State<Shore>,
     Path((vessel, collection)): Path<(String, Collection)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
@@ -316,7 +332,7 @@ async fn create(
 async fn update(
     State(shore): State<Shore>,
     Path((vessel, collection, entity_id)): Path<(String, Collection, Uuid)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
@@ -329,7 +345,7 @@ async fn update(
 async fn delete(
     State(shore): State<Shore>,
     Path((vessel, collection, entity_id)): Path<(String, Collection, Uuid)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     shore.check_writer(&headers, peer.as_deref())?;
@@ -372,3 +388,6 @@ impl FleetSource for Shore {
         Ok(FleetStatus { now: self.0.clock.now().wall, version: env!("CARGO_PKG_VERSION").to_owned(), vessels })
     }
 }
+
+#[cfg(test)]
+mod tests;
