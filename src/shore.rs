@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -29,6 +29,7 @@ use uuid::Uuid;
 use crate::api::auth::{self, ApiToken, Auth, Created, Peer, TokenError};
 use crate::api::error::ApiError;
 use crate::api::fleet::{self, FleetPosition, FleetSource, FleetStatus, FleetVessel};
+use crate::api::records::Page;
 use crate::api::{Hosts, REQUEST_TIME_MAX, backend::BackendError, protect, records, serve};
 use crate::clock::Clock;
 use crate::config::{ShoreConfig, ShoreVesselConfig};
@@ -44,9 +45,6 @@ const SYNC_TIME_MAX: Duration = Duration::from_secs(330);
 
 /// What a busy shore asks vessels to wait; each spreads it by its own jitter.
 const RETRY_AFTER_S: u64 = 5;
-
-/// Records of a list.
-const RECORDS_MAX: usize = 1_000;
 
 /// Why the shore cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +214,7 @@ impl Shore {
         })
     }
 
-    fn check_writer(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<(), ApiError> {
+    fn check_token(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<(), ApiError> {
         let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
         let address = peer.map_or(unknown, |peer| peer.0.ip().to_canonical());
         self.0.auth.check(headers, address, self.0.clock.now().mono_ms)
@@ -299,14 +297,19 @@ async fn sync(
     Ok(Json(reply))
 }
 
+/// Records name people (crew, documents), so reading them needs the token too; the fleet's page holds none.
 async fn list(
     State(shore): State<Shore>,
     Path((vessel, collection)): Path<(String, Collection)>,
+    Query(page): Query<Page>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
 ) -> Result<Json<Vec<Record>>, ApiError> {
+    shore.check_token(&headers, peer.as_deref())?;
     let owner = shore.known(&vessel)?;
     let read = move || {
         shore.0.store.read(|rows| {
-            let all = rows.list(&owner, collection, Uuid::nil(), RECORDS_MAX)?;
+            let all = rows.list(&owner, collection, page.after(), page.limit())?;
             Ok(all.into_iter().map(|(id, row)| row.into_record(id, false)).collect())
         })
     };
@@ -321,7 +324,7 @@ async fn create(
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let mut fields = records::fields(body)?;
     let entity_id = records::take_id(&mut fields, &shore.0.entropy)?;
     let actor = records::actor(&headers);
@@ -336,7 +339,7 @@ async fn update(
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let (fields, actor) = (records::fields(body)?, records::actor(&headers));
     let edit = Edit { collection, entity_id, kind: ChangeType::Updated, fields, actor, base_version: None };
     shore.edit(&vessel, edit).await
@@ -348,7 +351,7 @@ async fn delete(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let (fields, actor) = (Fields::new(), records::actor(&headers));
     let edit = Edit { collection, entity_id, kind: ChangeType::Deleted, fields, actor, base_version: None };
     shore.edit(&vessel, edit).await

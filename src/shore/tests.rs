@@ -73,3 +73,27 @@ async fn a_busy_shore_says_so_before_the_body_is_read() {
     let (status, answer) = ashore.ask(Method::POST, "/api/sync/v2", VESSEL_TOKEN, unread()).await;
     assert_eq!((status, &answer["error"]["code"]), (StatusCode::SERVICE_UNAVAILABLE, &"busy".into()));
 }
+
+#[tokio::test]
+async fn records_ashore_need_the_token_and_come_in_pages() {
+    let ashore = Ashore::new(1);
+    let path = "/api/vessels/aurora/records/work_orders";
+    for token in ["", VESSEL_TOKEN] {
+        let (status, _) = ashore.ask(Method::GET, path, token, Body::empty()).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{token:?}");
+    }
+    for title in ["one", "two", "three"] {
+        let body = Body::from(serde_json::json!({"title": title}).to_string());
+        assert_eq!(ashore.ask(Method::POST, path, SHORE_TOKEN, body).await.0, StatusCode::CREATED);
+    }
+    let (mut seen, mut query) = (Vec::new(), "?limit=2".to_owned());
+    for expected in [2, 1, 0] {
+        let (_, list) = ashore.ask(Method::GET, &format!("{path}{query}"), SHORE_TOKEN, Body::empty()).await;
+        let ids: Vec<_> = list.as_array().unwrap().iter().map(|record| record["id"].clone()).collect();
+        assert_eq!(ids.len(), expected, "{list}");
+        seen.extend(ids);
+        query = format!("?limit=2&after={}", seen.last().unwrap().as_str().unwrap());
+    }
+    let (status, _) = ashore.ask(Method::GET, "/api/fleet", "", Body::empty()).await;
+    assert_eq!(status, StatusCode::OK, "the fleet's page names nobody");
+}
