@@ -43,6 +43,10 @@ use crate::sync::protocol::{BODY_BYTES_MAX, Reply, Request};
 /// after 300 s. The vessel is to be the one that gives up, or it would not know why.
 const SYNC_TIME_MAX: Duration = Duration::from_secs(330);
 
+/// How long the database may take for an empty write before the shore says that it is not well: the busy time of
+/// SQLite and a slow disk's sync fit.
+const HEALTH_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// What a busy shore asks vessels to wait; each spreads it by its own jitter.
 const RETRY_AFTER_S: u64 = 5;
 
@@ -166,8 +170,8 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
     let own = Router::new()
         .route("/api/vessels/{vessel}/records/{collection}", get(list).post(create))
         .route("/api/vessels/{vessel}/records/{collection}/{id}", axum::routing::patch(update).delete(delete))
-        .route("/healthz", get(|| async { Json(serde_json::json!({"status": "ok", "reasons": []})) }))
-        .route("/readyz", get(|| async { Json(serde_json::json!({"status": "ready", "reasons": []})) }))
+        .route("/healthz", get(|shore: State<Shore>| health(shore, "ok")))
+        .route("/readyz", get(|shore: State<Shore>| health(shore, "ready")))
         .route("/metrics", get(metrics));
     let source: Arc<dyn FleetSource> = Arc::new(shore.clone());
     let (sync, own) = (sync.with_state(shore.clone()), own.with_state(shore).merge(fleet::routes(source)));
@@ -355,6 +359,16 @@ async fn delete(
     let (fields, actor) = (Fields::new(), records::actor(&headers));
     let edit = Edit { collection, entity_id, kind: ChangeType::Deleted, fields, actor, base_version: None };
     shore.edit(&vessel, edit).await
+}
+
+/// Whether the shore can keep what it acknowledges: an empty transaction of the writer's, in time.
+async fn health(State(shore): State<Shore>, good: &'static str) -> (StatusCode, Json<serde_json::Value>) {
+    let reason = match tokio::time::timeout(HEALTH_TIME_MAX, shore.0.store.write(|_| Ok(()))).await {
+        Ok(Ok(())) => return (StatusCode::OK, Json(serde_json::json!({"status": good, "reasons": []}))),
+        Ok(Err(error)) => format!("the database cannot be written: {error}"),
+        Err(_) => format!("the database took no write within {} s", HEALTH_TIME_MAX.as_secs()),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"status": "failing", "reasons": [reason]})))
 }
 
 async fn metrics(State(shore): State<Shore>) -> Result<String, ApiError> {

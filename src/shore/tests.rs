@@ -13,6 +13,7 @@ const SHORE_TOKEN: &str = "the-token-of-the-office";
 
 struct Ashore {
     router: Router,
+    store: RecordStore,
     _dir: tempfile::TempDir,
 }
 
@@ -26,7 +27,7 @@ impl Ashore {
         let token_sha256 = hex(&Sha256::digest(VESSEL_TOKEN));
         config.vessel.push(ShoreVesselConfig { id: "aurora".to_owned(), name: String::new(), token_sha256 });
         let shore = Shore::new(&config, &store, ApiToken::known(SHORE_TOKEN), clock, entropy);
-        Self { router: router(shore, ([127, 0, 0, 1], 8090).into()), _dir: dir }
+        Self { router: router(shore, ([127, 0, 0, 1], 8090).into()), store, _dir: dir }
     }
 
     async fn ask(&self, method: Method, path: &str, token: &str, body: Body) -> (StatusCode, serde_json::Value) {
@@ -96,4 +97,19 @@ async fn records_ashore_need_the_token_and_come_in_pages() {
     }
     let (status, _) = ashore.ask(Method::GET, "/api/fleet", "", Body::empty()).await;
     assert_eq!(status, StatusCode::OK, "the fleet's page names nobody");
+}
+
+#[tokio::test]
+async fn a_shore_that_cannot_write_is_not_well() {
+    let ashore = Ashore::new(1);
+    for (path, word) in [("/healthz", "ok"), ("/readyz", "ready")] {
+        let (status, answer) = ashore.ask(Method::GET, path, "", Body::empty()).await;
+        assert_eq!((status, &answer["status"]), (StatusCode::OK, &word.into()));
+    }
+    ashore.store.close();
+    for path in ["/healthz", "/readyz"] {
+        let (status, answer) = ashore.ask(Method::GET, path, "", Body::empty()).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer["reasons"][0].as_str().is_some_and(|why| why.contains("database")), "{answer}");
+    }
 }
