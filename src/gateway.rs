@@ -165,7 +165,10 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     api_metrics.register(&mut root.registry);
     let live = Live::new(unit, api_metrics.clone());
     spawn_live(&writer, live.clone());
-    let parts = backend::Parts { store, telemetry, bus, uplinks: uplinks.clone(), link: link_handle, vessel_id };
+    let link_task = link.as_ref().map(tokio::task::JoinHandle::abort_handle);
+    let uplinks_seen = uplinks.clone();
+    let parts =
+        backend::Parts { store, telemetry, bus, uplinks: uplinks_seen, link: link_handle, link_task, vessel_id };
     let backend = Arc::new(root.backend(parts, &writer, &sensors));
     let state = ApiState::new(
         Arc::clone(&backend) as _,
@@ -322,6 +325,7 @@ impl Root<'_> {
             writer_health: writer.health(),
             uplinks: parts.uplinks,
             link: parts.link,
+            link_task: parts.link_task,
             vessel_id: parts.vessel_id,
             runtime: tokio::runtime::Handle::current(),
             stats: Mutex::default(),
