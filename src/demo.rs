@@ -33,6 +33,10 @@ const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
 /// How long the broker gets to end before it is killed.
 const BROKER_STOP_MAX: Duration = Duration::from_secs(5);
 
+/// Marks a directory as a demo's own: only such a one is emptied.
+const MARKER_FILE: &str = ".hawser-demo";
+const MARKER_TEXT: &str = "`hawser demo` empties this directory at its start.\n";
+
 /// Seconds between cycles to the shore: a demo is watched, a satellite is not paid.
 const SYNC_INTERVAL_S: u64 = 1;
 
@@ -91,6 +95,12 @@ pub enum DemoError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Its directory holds what no demo put there. Nothing was touched.
+    #[error("{} is not a demo's directory; `--dir` names another", .path.display())]
+    NotOurs {
+        /// Which.
+        path: PathBuf,
+    },
     /// A port is taken.
     #[error("port {} of {} is in use; `{flag} ADDRESS:PORT` moves it", .address.port(), .address.ip())]
     PortInUse {
@@ -144,11 +154,7 @@ impl Demo {
         check_port(options.listen, "--listen")?;
         check_port(options.shore_listen, "--shore-listen")?;
         let dir = &options.dir;
-        // Counts are of this run only, so the last one's state goes.
-        match std::fs::remove_dir_all(dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(data_error(dir)(e)),
-            _ => std::fs::create_dir_all(dir).map_err(data_error(dir))?,
-        }
+        empty_dir(dir)?;
         let broker = Broker::start(dir)?;
         let sim = sim::serve(SimOptions::vessel(options.seed, output()), clock.clone()).await?;
         let vessel_token = entropy.token();
@@ -186,6 +192,26 @@ impl Demo {
         tally.rejected = report.readings_rejected;
         Ok(tally.with_lost())
     }
+}
+
+/// Counts are of this run only, so the last one's state goes; of what no demo wrote nothing does. The marker stays
+/// throughout, so that an emptying which was cut short can be repeated.
+fn empty_dir(dir: &Path) -> Result<(), DemoError> {
+    std::fs::create_dir_all(dir).map_err(data_error(dir))?;
+    let marker = dir.join(MARKER_FILE);
+    let entries = std::fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(data_error(dir))?;
+    if entries.is_empty() {
+        return std::fs::write(&marker, MARKER_TEXT).map_err(data_error(&marker));
+    }
+    if !entries.iter().any(|entry| entry.file_name() == MARKER_FILE) {
+        return Err(DemoError::NotOurs { path: dir.to_owned() });
+    }
+    for path in entries.iter().map(std::fs::DirEntry::path).filter(|path| *path != marker) {
+        let is_dir = path.symlink_metadata().is_ok_and(|data| data.is_dir());
+        let removed = if is_dir { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(data_error(&path))?;
+    }
+    Ok(())
 }
 
 const fn output() -> Output {
@@ -346,6 +372,24 @@ mod tests {
         assert_eq!(tally.with_lost().lost, 3);
         let whole = Tally { readings_taken: 7, readings_stored: 7, readings_ashore: 7, ..Tally::default() };
         assert_eq!(whole.with_lost().lost, 0);
+    }
+
+    #[test]
+    fn only_a_directory_of_a_demo_is_emptied() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("demo");
+        for _ in 0..2 {
+            empty_dir(&dir).unwrap();
+            let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, [MARKER_FILE]);
+            std::fs::create_dir(dir.join("gateway")).unwrap();
+            std::fs::write(dir.join("gateway/records.db"), "old").unwrap();
+            std::fs::write(dir.join("mosquitto.log"), "old").unwrap();
+        }
+        std::fs::remove_file(dir.join(MARKER_FILE)).unwrap();
+        let told = empty_dir(&dir).unwrap_err().to_string();
+        assert!(told.contains("is not a demo's directory; `--dir` names another"), "{told}");
+        assert_eq!(std::fs::read_to_string(dir.join("gateway/records.db")).unwrap(), "old");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::config::GatewayConfig;
 use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
 use crate::sensors::{Sensors, SensorsContext, SensorsError, Tuning};
+use crate::store::durable_file;
 use crate::store::records::{RecordError, RecordStore, Start};
 use crate::store::telemetry::{
     CommittedBatch, StoreMetrics, TelemetryError, TelemetryReader, TelemetryWriter, WriterHandle, WriterReport,
@@ -44,6 +45,9 @@ pub const TELEMETRY_DIR: &str = "telemetry";
 
 /// The file that keeps a vessel id drawn at the first start.
 const VESSEL_ID_FILE: &str = "vessel_id";
+
+/// Longest id, as vessel.id of the configuration has it.
+const VESSEL_ID_BYTES_MAX: usize = 64;
 
 /// Batches that wait for the brokers: 25 s of commits at 100 ms.
 const LIVE_BATCHES_MAX: usize = 256;
@@ -69,6 +73,15 @@ pub enum GatewayError {
         address: SocketAddr,
         /// Why not.
         source: std::io::Error,
+    },
+    /// The file of the vessel's id holds none.
+    #[error(
+        "{} holds no vessel id (1 to {VESSEL_ID_BYTES_MAX} letters, digits, - or _); set vessel.id to the id that the \
+         shore knows, or, if no shore knows this vessel, remove the file to have a new one drawn", .path.display()
+    )]
+    VesselId {
+        /// Which.
+        path: PathBuf,
     },
     /// The telemetry store cannot be used.
     #[error(transparent)]
@@ -152,7 +165,10 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     api_metrics.register(&mut root.registry);
     let live = Live::new(unit, api_metrics.clone());
     spawn_live(&writer, live.clone());
-    let parts = backend::Parts { store, telemetry, bus, uplinks: uplinks.clone(), link: link_handle, vessel_id };
+    let link_task = link.as_ref().map(tokio::task::JoinHandle::abort_handle);
+    let uplinks_seen = uplinks.clone();
+    let parts =
+        backend::Parts { store, telemetry, bus, uplinks: uplinks_seen, link: link_handle, link_task, vessel_id };
     let backend = Arc::new(root.backend(parts, &writer, &sensors));
     let state = ApiState::new(
         Arc::clone(&backend) as _,
@@ -197,16 +213,7 @@ impl Root<'_> {
         if !self.config.vessel.id.is_empty() {
             return Ok(self.config.vessel.id.clone());
         }
-        let path = dir.join(VESSEL_ID_FILE);
-        match std::fs::read_to_string(&path) {
-            Ok(id) => Ok(id.trim().to_owned()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let id = format!("vessel-{}", &self.entropy.uuid().simple().to_string()[..8]);
-                std::fs::write(&path, &id).map_err(Self::data_error(&path))?;
-                Ok(id)
-            }
-            Err(e) => Err(Self::data_error(&path)(e)),
-        }
+        drawn_vessel_id(dir, &self.entropy)
     }
 
     fn open_records(&self, vessel_id: &str) -> Result<(RecordStore, (ApiToken, Created)), GatewayError> {
@@ -318,10 +325,33 @@ impl Root<'_> {
             writer_health: writer.health(),
             uplinks: parts.uplinks,
             link: parts.link,
+            link_task: parts.link_task,
             vessel_id: parts.vessel_id,
             runtime: tokio::runtime::Handle::current(),
             stats: Mutex::default(),
         }
+    }
+}
+
+/// The id that was drawn at the first start, or a new one. A file that holds none is an error: another id would be
+/// another vessel.
+fn drawn_vessel_id(dir: &Path, entropy: &Entropy) -> Result<String, GatewayError> {
+    let path = dir.join(VESSEL_ID_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let id = text.trim();
+            let fits = (1..=VESSEL_ID_BYTES_MAX).contains(&id.len());
+            let good = fits && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if good { Ok(id.to_owned()) } else { Err(GatewayError::VesselId { path }) }
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let id = format!("vessel-{}", &entropy.uuid().simple().to_string()[..8]);
+            let written = durable_file::write(dir, VESSEL_ID_FILE, format!("{id}\n").as_bytes(), 0o644);
+            written.map_err(Root::data_error(&path))?;
+            Ok(id)
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(GatewayError::VesselId { path }),
+        Err(e) => Err(Root::data_error(&path)(e)),
     }
 }
 
@@ -440,4 +470,22 @@ async fn wait_for_uplink(uplink: Arc<UplinkHandle>) {
     let mut health = uplink.watch();
     let ended = async { while health.changed().await.is_ok() {} };
     let _ = tokio::time::timeout(uplink::SHUTDOWN_FLUSH_MAX + Duration::from_secs(1), ended).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vessels_id_is_drawn_once_and_never_guessed() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = drawn_vessel_id(dir.path(), &Entropy::seeded(1)).unwrap();
+        assert_eq!(drawn_vessel_id(dir.path(), &Entropy::seeded(2)).unwrap(), id);
+        for bad in [&b""[..], b"\n", b"two words", b"\xff\xfe"] {
+            std::fs::write(dir.path().join(VESSEL_ID_FILE), bad).unwrap();
+            let told = drawn_vessel_id(dir.path(), &Entropy::seeded(3)).unwrap_err().to_string();
+            assert!(told.contains(VESSEL_ID_FILE) && told.contains("set vessel.id"), "{told}");
+            assert_eq!(std::fs::read(dir.path().join(VESSEL_ID_FILE)).unwrap(), bad);
+        }
+    }
 }

@@ -6,12 +6,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use sha2::{Digest as _, Sha256};
@@ -26,7 +29,8 @@ use uuid::Uuid;
 use crate::api::auth::{self, ApiToken, Auth, Created, Peer, TokenError};
 use crate::api::error::ApiError;
 use crate::api::fleet::{self, FleetPosition, FleetSource, FleetStatus, FleetVessel};
-use crate::api::{Hosts, backend::BackendError, protect, records, serve};
+use crate::api::records::Page;
+use crate::api::{Hosts, REQUEST_TIME_MAX, backend::BackendError, protect, records, serve};
 use crate::clock::Clock;
 use crate::config::{ShoreConfig, ShoreVesselConfig};
 use crate::entropy::Entropy;
@@ -35,11 +39,16 @@ use crate::store::records::{Edit, RecordError, RecordStore, Start};
 use crate::sync::hub::{HubError, HubStorage, SqliteHub};
 use crate::sync::protocol::{BODY_BYTES_MAX, Reply, Request};
 
+/// How long a sync may take, its body included: the largest batch over 9.6 kbit/s takes 220 s and a vessel gives up
+/// after 300 s. The vessel is to be the one that gives up, or it would not know why.
+const SYNC_TIME_MAX: Duration = Duration::from_secs(330);
+
+/// How long the database may take for an empty write before the shore says that it is not well: the busy time of
+/// SQLite and a slow disk's sync fit.
+const HEALTH_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// What a busy shore asks vessels to wait; each spreads it by its own jitter.
 const RETRY_AFTER_S: u64 = 5;
-
-/// Records of a list.
-const RECORDS_MAX: usize = 1_000;
 
 /// Why the shore cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -145,20 +154,7 @@ pub async fn start(
     let address = config.http.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| ShoreError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| ShoreError::Listen { address, source })?;
-    let metrics = ShoreMetrics::default();
-    let mut registry = Registry::with_prefix("hawser");
-    metrics.register(&mut registry);
-    let shore = Shore(Arc::new(Inner {
-        hub: SqliteHub::new(store.clone(), config.sync.conflict_policy, entropy.clone()),
-        store: store.clone(),
-        vessels: config.vessel.clone(),
-        auth: Auth::new(token.clone()),
-        permits: Semaphore::new(config.http.apply_permits),
-        metrics,
-        registry,
-        clock,
-        entropy,
-    }));
+    let shore = Shore::new(config, &store, token.clone(), clock, entropy);
     tracing::info!(%address, vessels = config.vessel.len(), policy = ?config.sync.conflict_policy, "the shore listens");
     let server = tokio::spawn(serve::serve(listener, router(shore, address), stop));
     Ok(RunningShore { address, token: (token, created), store, server })
@@ -169,19 +165,38 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
         .route("/api/sync/v2", post(sync))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(shore.clone(), admit));
     let own = Router::new()
         .route("/api/vessels/{vessel}/records/{collection}", get(list).post(create))
         .route("/api/vessels/{vessel}/records/{collection}/{id}", axum::routing::patch(update).delete(delete))
-        .route("/healthz", get(|| async { Json(serde_json::json!({"status": "ok", "reasons": []})) }))
-        .route("/readyz", get(|| async { Json(serde_json::json!({"status": "ready", "reasons": []})) }))
+        .route("/healthz", get(|shore: State<Shore>| health(shore, "ok")))
+        .route("/readyz", get(|shore: State<Shore>| health(shore, "ready")))
         .route("/metrics", get(metrics));
     let source: Arc<dyn FleetSource> = Arc::new(shore.clone());
-    let all = sync.merge(own).with_state(shore).merge(fleet::routes(source));
-    protect(all, Hosts::for_listener(address), BODY_BYTES_MAX)
+    let (sync, own) = (sync.with_state(shore.clone()), own.with_state(shore).merge(fleet::routes(source)));
+    let hosts = Hosts::for_listener(address);
+    protect(own, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX).merge(protect(sync, hosts, BODY_BYTES_MAX, SYNC_TIME_MAX))
 }
 
 impl Shore {
+    fn new(config: &ShoreConfig, store: &RecordStore, token: ApiToken, clock: Clock, entropy: Entropy) -> Self {
+        let metrics = ShoreMetrics::default();
+        let mut registry = Registry::with_prefix("hawser");
+        metrics.register(&mut registry);
+        Self(Arc::new(Inner {
+            hub: SqliteHub::new(store.clone(), config.sync.conflict_policy, entropy.clone()),
+            store: store.clone(),
+            vessels: config.vessel.clone(),
+            auth: Auth::new(token),
+            permits: Semaphore::new(config.http.apply_permits),
+            metrics,
+            registry,
+            clock,
+            entropy,
+        }))
+    }
+
     /// The vessel whose token this is.
     fn vessel_of(&self, headers: &HeaderMap) -> Result<&ShoreVesselConfig, ApiError> {
         let given = auth::bearer(headers).ok_or(ApiError::TokenMissing)?;
@@ -203,7 +218,7 @@ impl Shore {
         })
     }
 
-    fn check_writer(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<(), ApiError> {
+    fn check_token(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<(), ApiError> {
         let unknown = std::net::IpAddr::from([0, 0, 0, 0]);
         let address = peer.map_or(unknown, |peer| peer.0.ip().to_canonical());
         self.0.auth.check(headers, address, self.0.clock.now().mono_ms)
@@ -238,28 +253,37 @@ fn hub_error(error: HubError) -> ApiError {
     }
 }
 
-async fn sync(
-    State(shore): State<Shore>,
-    headers: HeaderMap,
-    body: Result<Json<Request>, JsonRejection>,
-) -> Result<Json<Reply>, ApiError> {
-    let answered = answer(&shore, &headers, body).await;
-    match &answered {
-        Ok(_) => shore.0.metrics.requests.inc(),
-        Err(_) => shore.0.metrics.refused.inc(),
+/// The vessel that syncs, by its token.
+#[derive(Clone, Debug)]
+struct SyncingVessel(String);
+
+/// Who has no token, or comes when all permits are out, is told so before a byte of the body is read: decompressing
+/// and parsing are for known vessels only. The permit bounds the bodies in memory too.
+async fn admit(State(shore): State<Shore>, mut request: axum::extract::Request, next: Next) -> Response {
+    let metrics = &shore.0.metrics;
+    let vessel = match shore.vessel_of(request.headers()) {
+        Ok(vessel) => SyncingVessel(vessel.id.clone()),
+        Err(error) => {
+            metrics.refused.inc();
+            return error.into_response();
+        }
     };
-    answered.map(Json)
+    let Ok(_permit) = shore.0.permits.try_acquire() else {
+        metrics.refused.inc();
+        return ApiError::Busy { what: "vessels", retry_after_s: RETRY_AFTER_S }.into_response();
+    };
+    request.extensions_mut().insert(vessel);
+    let response = next.run(request).await;
+    let counter = if response.status().is_success() { &metrics.requests } else { &metrics.refused };
+    counter.inc();
+    response
 }
 
-async fn answer(
-    shore: &Shore,
-    headers: &HeaderMap,
+async fn sync(
+    State(shore): State<Shore>,
+    Extension(SyncingVessel(vessel)): Extension<SyncingVessel>,
     body: Result<Json<Request>, JsonRejection>,
-) -> Result<Reply, ApiError> {
-    let vessel = shore.vessel_of(headers)?;
-    let Ok(_permit) = shore.0.permits.try_acquire() else {
-        return Err(ApiError::Busy { what: "vessels", retry_after_s: RETRY_AFTER_S });
-    };
+) -> Result<Json<Reply>, ApiError> {
     let Json(request) = body.map_err(|rejection| ApiError::Other {
         status: rejection.status(),
         code: "bad_body",
@@ -268,23 +292,28 @@ async fn answer(
     })?;
     let (rows, changes) = (request.readings.as_ref().map_or(0, |batch| batch.rows.len()), request.changes.len());
     let now = shore.0.clock.now();
-    let reply = shore.0.hub.exchange(&vessel.id, request, now).await.map_err(hub_error)?;
+    let reply = shore.0.hub.exchange(&vessel, request, now).await.map_err(hub_error)?;
     let metrics = &shore.0.metrics;
     metrics.readings.inc_by(rows as u64);
     metrics.changes.inc_by(reply.acked.len() as u64);
     metrics.conflicts.inc_by(reply.conflicts.len() as u64);
-    tracing::debug!(vessel = vessel.id, changes, rows, "synced");
-    Ok(reply)
+    tracing::debug!(vessel, changes, rows, "synced");
+    Ok(Json(reply))
 }
 
+/// Records name people (crew, documents), so reading them needs the token too; the fleet's page holds none.
 async fn list(
     State(shore): State<Shore>,
     Path((vessel, collection)): Path<(String, Collection)>,
+    Query(page): Query<Page>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
 ) -> Result<Json<Vec<Record>>, ApiError> {
+    shore.check_token(&headers, peer.as_deref())?;
     let owner = shore.known(&vessel)?;
     let read = move || {
         shore.0.store.read(|rows| {
-            let all = rows.list(&owner, collection, Uuid::nil(), RECORDS_MAX)?;
+            let all = rows.list(&owner, collection, page.after(), page.limit())?;
             Ok(all.into_iter().map(|(id, row)| row.into_record(id, false)).collect())
         })
     };
@@ -295,11 +324,11 @@ async fn list(
 async fn create(
     State(shore): State<Shore>,
     Path((vessel, collection)): Path<(String, Collection)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let mut fields = records::fields(body)?;
     let entity_id = records::take_id(&mut fields, &shore.0.entropy)?;
     let actor = records::actor(&headers);
@@ -310,11 +339,11 @@ async fn create(
 async fn update(
     State(shore): State<Shore>,
     Path((vessel, collection, entity_id)): Path<(String, Collection, Uuid)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Result<Json<Fields>, JsonRejection>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let (fields, actor) = (records::fields(body)?, records::actor(&headers));
     let edit = Edit { collection, entity_id, kind: ChangeType::Updated, fields, actor, base_version: None };
     shore.edit(&vessel, edit).await
@@ -323,13 +352,23 @@ async fn update(
 async fn delete(
     State(shore): State<Shore>,
     Path((vessel, collection, entity_id)): Path<(String, Collection, Uuid)>,
-    peer: Option<axum::Extension<Peer>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    shore.check_writer(&headers, peer.as_deref())?;
+    shore.check_token(&headers, peer.as_deref())?;
     let (fields, actor) = (Fields::new(), records::actor(&headers));
     let edit = Edit { collection, entity_id, kind: ChangeType::Deleted, fields, actor, base_version: None };
     shore.edit(&vessel, edit).await
+}
+
+/// Whether the shore can keep what it acknowledges: an empty transaction of the writer's, in time.
+async fn health(State(shore): State<Shore>, good: &'static str) -> (StatusCode, Json<serde_json::Value>) {
+    let reason = match tokio::time::timeout(HEALTH_TIME_MAX, shore.0.store.write(|_| Ok(()))).await {
+        Ok(Ok(())) => return (StatusCode::OK, Json(serde_json::json!({"status": good, "reasons": []}))),
+        Ok(Err(error)) => format!("the database cannot be written: {error}"),
+        Err(_) => format!("the database took no write within {} s", HEALTH_TIME_MAX.as_secs()),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({"status": "failing", "reasons": [reason]})))
 }
 
 async fn metrics(State(shore): State<Shore>) -> Result<String, ApiError> {
@@ -366,3 +405,6 @@ impl FleetSource for Shore {
         Ok(FleetStatus { now: self.0.clock.now().wall, version: env!("CARGO_PKG_VERSION").to_owned(), vessels })
     }
 }
+
+#[cfg(test)]
+mod tests;

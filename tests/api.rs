@@ -406,7 +406,8 @@ async fn the_fleets_page_stands_on_the_same_frame() {
     let ship = Ship::launch().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = api::protect(api::fleet::routes(Arc::new(Fleet)), Hosts::Any, api::BODY_BYTES_MAX);
+    let fleet = api::fleet::routes(Arc::new(Fleet));
+    let router = api::protect(fleet, Hosts::Any, api::BODY_BYTES_MAX, api::REQUEST_TIME_MAX);
     tokio::spawn(api::serve(listener, router, ship.stop.clone()));
     let page = ship.client.get(&url).send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");

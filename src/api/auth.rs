@@ -4,10 +4,9 @@
 //! default, so that a route added later is guarded without a word. It knows no accounts and no roles yet.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +21,7 @@ use subtle::ConstantTimeEq as _;
 use super::ApiState;
 use super::error::ApiError;
 use crate::entropy::Entropy;
+use crate::store::durable_file;
 
 /// Name of the token's file in the data directory.
 pub const TOKEN_FILE: &str = "api_token";
@@ -112,7 +112,8 @@ impl ApiToken {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = Self::known(&entropy.token());
-                write_atomically(dir, &path, token.reveal()).map_err(failed("write"))?;
+                let text = format!("{}\n", token.reveal());
+                durable_file::write(dir, TOKEN_FILE, text.as_bytes(), 0o600).map_err(failed("write"))?;
                 Ok((token, Created::Now))
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(TokenError::Unusable { path }),
@@ -129,21 +130,6 @@ impl ApiToken {
     pub fn matches(&self, given: &str) -> bool {
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(given.as_bytes())).into()
     }
-}
-
-fn write_atomically(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let temp = dir.join(".api_token.new");
-    // Left over from a start that a power cut ended; `create_new` below must not meet it, nor its mode.
-    match std::fs::remove_file(&temp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&temp, path)?;
-    File::open(dir)?.sync_all()
 }
 
 /// Where a request came from; `serve` puts it on each.

@@ -44,7 +44,8 @@ use crate::clock::Clock;
 /// The largest body of a request: 16 changes of `CHANGE_BYTES_MAX`, or four of the largest sync batches.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// How long a request may take until its answer begins, its body included. The longest blocking call is a prune.
+/// How long a request may take until its answer begins, its body included, on links of a vessel's or an office's
+/// network. The longest blocking call is a prune.
 pub const REQUEST_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Clients of the live stream at once: a phone, a tablet and a screen for each of ten people on board.
@@ -165,15 +166,16 @@ pub fn router_with(state: ApiState, more: Router) -> Router {
         .with_state(state.clone())
         .merge(more)
         .layer(from_fn_with_state(state, auth::guard_writes));
-    protect(guarded, hosts, BODY_BYTES_MAX)
+    protect(guarded, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX)
 }
 
-/// Limits, headers, uniform errors and the check of the Host header around any router. No authentication.
-pub fn protect(router: Router, hosts: Hosts, body_bytes_max: usize) -> Router {
+/// Limits, headers, uniform errors and the check of the Host header around any router. No authentication. `time_max`
+/// is from a request's headers until its answer begins, its body included.
+pub fn protect(router: Router, hosts: Hosts, body_bytes_max: usize, time_max: std::time::Duration) -> Router {
     router
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, time_max))
         .layer(from_fn_with_state(hosts, guard::check_host))
         .layer(from_fn(error::uniform))
         .layer(from_fn(guard::add_headers))

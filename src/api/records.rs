@@ -102,10 +102,23 @@ pub fn take_id(fields: &mut Fields, entropy: &Entropy) -> Result<Uuid, ApiError>
     }
 }
 
-#[derive(Deserialize)]
-struct Page {
+/// Which part of a list is asked for: `?after=<id>&limit=<number>`.
+#[derive(Debug, Deserialize)]
+pub struct Page {
     after: Option<Uuid>,
     limit: Option<usize>,
+}
+
+impl Page {
+    /// The id before the first record; the least id from the start.
+    pub fn after(&self) -> Uuid {
+        self.after.unwrap_or_default()
+    }
+
+    /// Records at most: 1 to 1,000, 100 when nothing is said.
+    pub fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE_RECORDS).clamp(1, PAGE_RECORDS_MAX)
+    }
 }
 
 async fn list(
@@ -114,8 +127,7 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Record>>, ApiError> {
     let collection = collection(&name)?;
-    let limit = page.limit.unwrap_or(PAGE_RECORDS).clamp(1, PAGE_RECORDS_MAX);
-    blocking(move || routes.store.list(collection, page.after.unwrap_or_default(), limit)).await.map(Json)
+    blocking(move || routes.store.list(collection, page.after(), page.limit())).await.map(Json)
 }
 
 async fn one(

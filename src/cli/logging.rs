@@ -21,7 +21,7 @@ pub fn start(verbose: u8, verb: &Verb) {
         (1, _) => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = filter().unwrap_or_else(|| EnvFilter::new(level));
     let registry = tracing_subscriber::registry().with(filter);
     if std::env::var_os(JOURNAL_VARIABLE).is_some()
         && let Ok(journal) = tracing_journald::layer()
@@ -31,4 +31,13 @@ pub fn start(verbose: u8, verb: &Verb) {
     }
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal)).init();
+}
+
+/// What the variable asks for. A filter that cannot be understood is told and left aside: a service must start, and
+/// nobody must wonder why the log is thin.
+fn filter() -> Option<EnvFilter> {
+    let text = std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.is_empty())?;
+    EnvFilter::try_new(&text)
+        .inspect_err(|error| eprintln!("hawser: {FILTER_VARIABLE}=\"{text}\" is no filter and is left aside: {error}"))
+        .ok()
 }

@@ -85,7 +85,7 @@ pub struct DemoArgs {
     /// The shore's page.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub shore_listen: SocketAddr,
-    /// Where all state is; emptied at the start.
+    /// Where all state is; emptied at the start when it is a demo's. No other is touched.
     #[arg(long, value_name = "DIRECTORY", default_value = "target/demo")]
     pub dir: PathBuf,
     /// The same seed gives the same voyage.

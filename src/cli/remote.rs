@@ -13,6 +13,9 @@ use hawser::store::telemetry::{Query, StoredReading, TelemetryReader};
 use super::serve::block_on;
 use super::{Outcome, PruneArgs, QueryArgs, RemoteArgs};
 
+/// How long a gateway may take to answer: as long as it gives itself.
+const REQUEST_TIME_MAX: std::time::Duration = hawser::api::REQUEST_TIME_MAX;
+
 /// Why a gateway could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
@@ -24,6 +27,9 @@ pub enum RemoteError {
         /// Why not.
         cause: String,
     },
+    /// Nobody can be asked over HTTP from here.
+    #[error("HTTP cannot be spoken: {0}")]
+    Client(reqwest::Error),
     /// It said no.
     #[error("{url}: {body}")]
     Refused {
@@ -48,6 +54,22 @@ pub enum RemoteError {
     },
 }
 
+/// A client that gives up: a gateway that hangs must not hang whoever asks.
+fn client() -> Result<reqwest::Client, RemoteError> {
+    reqwest::Client::builder().timeout(REQUEST_TIME_MAX).build().map_err(RemoteError::Client)
+}
+
+/// Writes to standard output.
+fn say(text: &str) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    seen_enough(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+}
+
+/// A reader that has seen enough (head, a pager) closes the pipe; that is no failure.
+fn seen_enough(written: std::io::Result<()>) -> std::io::Result<()> {
+    written.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
 async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<String, RemoteError> {
     let unreachable = |error: reqwest::Error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
@@ -62,11 +84,11 @@ async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<String, Remo
 /// `hawser status`.
 pub fn status(args: &RemoteArgs) -> Outcome {
     block_on(async {
-        let body = ask(reqwest::Client::new().get(format!("{}/api/status", args.url)), &args.url).await?;
+        let body = ask(client()?.get(format!("{}/api/status", args.url)), &args.url).await?;
         if args.json {
-            println!("{body}");
+            say(&format!("{body}\n"))?;
         } else {
-            print!("{}", describe(&serde_json::from_str(&body)?));
+            say(&describe(&serde_json::from_str(&body)?))?;
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -146,11 +168,7 @@ pub fn query(args: &QueryArgs) -> Outcome {
             ControlFlow::Break(())
         }
     })?;
-    output.flush()?;
-    // A reader that has seen enough (head, a pager) closes the pipe; that is no failure.
-    if let Some(error) = failed.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
-        return Err(error.into());
-    }
+    seen_enough(failed.map_or_else(|| output.flush(), Err))?;
     if report.corrupt_blocks + report.unreadable_files > 0 {
         eprintln!("{} blocks and {} files cannot be read", report.corrupt_blocks, report.unreadable_files);
     }
@@ -182,8 +200,8 @@ pub fn prune(args: &PruneArgs) -> Outcome {
         }
     };
     block_on(async {
-        let post = reqwest::Client::new().post(format!("{}/api/telemetry/prune", args.url)).bearer_auth(token);
-        println!("{}", ask(post, &args.url).await?);
+        let post = client()?.post(format!("{}/api/telemetry/prune", args.url)).bearer_auth(token);
+        say(&format!("{}\n", ask(post, &args.url).await?))?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -1,10 +1,12 @@
 //! Verbs that run until they are told to stop.
 
 use std::future::Future;
+use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hawser::api::auth::Created;
+use hawser::api::auth::{ApiToken, Created, TOKEN_FILE};
 use hawser::clock::Clock;
 use hawser::config::{Loaded, load_gateway, load_shore};
 use hawser::demo::{self, DemoOptions};
@@ -29,7 +31,7 @@ pub fn gateway(args: &ServeArgs) -> Outcome {
         let stop = stop_signal()?;
         let running = gateway::start(&loaded.config, Clock::system(), Entropy::system()).await?;
         println!("Hawser on board of {}: http://{}", running.vessel_id, running.address);
-        show_token(&running.token.0, running.token.1);
+        show_token(&running.token.0, running.token.1, &loaded.config.data.dir);
         let faults = async {
             loop {
                 tokio::time::sleep(FAULT_INTERVAL).await;
@@ -59,7 +61,7 @@ pub fn shore(args: &ServeArgs) -> Outcome {
         let stop = stop_signal()?;
         let running = shore::start(&loaded.config, Clock::system(), Entropy::system(), stop.clone()).await?;
         println!("Hawser ashore: http://{}", running.address);
-        show_token(&running.token.0, running.token.1);
+        show_token(&running.token.0, running.token.1, &loaded.config.data.dir);
         stop.cancelled().await;
         running.stopped().await;
         Ok(ExitCode::SUCCESS)
@@ -110,11 +112,14 @@ fn warn_of<T>(loaded: &Loaded<T>) {
     }
 }
 
-/// Once, at the first start: whoever stands at the console may hand it on.
-fn show_token(token: &hawser::api::auth::ApiToken, created: Created) {
+/// Once, at the first start, to whoever stands at the console. What is no terminal may be the journal or a file, which
+/// others read: there only the token's place is told.
+fn show_token(token: &ApiToken, created: Created, data_dir: &Path) {
     match created {
-        Created::Now => println!("Writing needs this token, shown once: {}", token.reveal()),
-        Created::Before => println!("Writing needs the token shown at the first start (file api_token)."),
+        Created::Now if std::io::stdout().is_terminal() => {
+            println!("Writing needs this token, shown once: {}", token.reveal());
+        }
+        _ => println!("Writing needs the token in {}", data_dir.join(TOKEN_FILE).display()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::api::backend::{Backend, BackendError, HistoryQuery, HistoryRow, Pruned, TelemetryStats};
 use crate::api::status::{
@@ -59,6 +60,7 @@ pub struct Parts {
     pub bus: Bus,
     pub uplinks: Vec<Arc<UplinkHandle>>,
     pub link: Option<LinkHandle>,
+    pub link_task: Option<AbortHandle>,
     pub vessel_id: String,
 }
 
@@ -77,6 +79,8 @@ pub struct GatewayBackend {
     pub(super) writer_health: watch::Receiver<WriterHealth>,
     pub(super) uplinks: Vec<Arc<UplinkHandle>>,
     pub(super) link: Option<LinkHandle>,
+    /// Only asked whether the link's task has ended.
+    pub(super) link_task: Option<AbortHandle>,
     pub(super) vessel_id: String,
     pub(super) runtime: tokio::runtime::Handle,
     /// When the store's figures were counted (ms since boot), and what they were.
@@ -146,7 +150,9 @@ impl GatewayBackend {
             return Ok(None);
         }
         let cursor = self.store.read(|rows| rows.cursor(readings::PUSH_CURSOR))?;
-        Ok(Some(if cursor.history_id == self.telemetry.store_id { cursor.position } else { 0 }))
+        // What is not safe here is not delivered, whatever the shore says: a power cut may give its numbers out anew.
+        let durable_seq = *self.telemetry.durable_seq.borrow();
+        Ok(Some(if cursor.history_id == self.telemetry.store_id { cursor.position.min(durable_seq) } else { 0 }))
     }
 
     fn buses(&self) -> Vec<BusStatus> {
@@ -293,12 +299,18 @@ impl Backend for GatewayBackend {
     }
 
     fn faults(&self) -> Vec<String> {
-        let ended = self.writer_health.has_changed().is_err();
-        ended.then(|| "the telemetry writer has ended".to_owned()).into_iter().collect()
+        let parts = [
+            ("the telemetry writer", self.writer_health.has_changed().is_err()),
+            ("the record store's writer", self.store.head().has_changed().is_err()),
+            ("the link to the shore", self.link_task.as_ref().is_some_and(AbortHandle::is_finished)),
+        ];
+        parts.into_iter().filter(|(_, ended)| *ended).map(|(part, _)| format!("{part} has ended")).collect()
     }
 
     fn not_ready(&self) -> Vec<String> {
-        self.writer_health.borrow().failing.iter().map(|why| format!("the telemetry store fails: {why}")).collect()
+        let failing = self.writer_health.borrow().failing.clone();
+        let failing = failing.map(|why| format!("the telemetry store fails: {why}"));
+        self.faults().into_iter().chain(failing).collect()
     }
 
     fn metrics(&self, out: &mut String) -> fmt::Result {

@@ -6,11 +6,12 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::TelemetryError;
 use crate::clock::Stamp;
+use crate::store::durable_file;
 
 /// Where damaged files are set aside.
 pub const QUARANTINE_DIR: &str = "quarantine";
@@ -138,15 +139,7 @@ pub fn make_dir(dir: &Path) -> Result<(), TelemetryError> {
 
 /// Writes a small file so that a power cut leaves the old or the new one: beside it, synced, renamed, directory synced.
 pub fn write_atomically(dir: &Path, name: &str, text: &str) -> Result<(), TelemetryError> {
-    let (path, temporary) = (dir.join(name), dir.join(format!("{name}.new")));
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)
-    };
-    write().map_err(TelemetryError::io("write", &path))?;
-    sync_dir(dir)
+    durable_file::write(dir, name, text.as_bytes(), 0o644).map_err(TelemetryError::io("write", &dir.join(name)))
 }
 
 /// A small file's text; `None` when there is none.
