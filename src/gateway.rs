@@ -36,7 +36,7 @@ use crate::store::telemetry::{
     CommittedBatch, StoreMetrics, TelemetryError, TelemetryReader, TelemetryWriter, WriterHandle, WriterReport,
     WriterThread,
 };
-use crate::sync::link::{Link, LinkError, LinkHandle, Telemetry};
+use crate::sync::link::{Link, LinkError, LinkHandle, NEW_SEQUENCE_WANTED, Telemetry};
 use crate::uplink::{self, Timing, UplinkError, UplinkHandle, UplinkMetrics, UplinkParts};
 use crate::wire::nmea0183::unit;
 
@@ -151,7 +151,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let vessel_id = root.vessel_id()?;
     let (store, token) = root.open_records(&vessel_id)?;
     let bus = Bus::default();
-    let (writer, telemetry) = root.open_telemetry(&bus)?;
+    let (writer, telemetry) = root.open_telemetry(&bus, &store).await?;
     let listener = root.listen().await?;
     let address = listener.local_addr().map_err(|source| root.listen_error(source))?;
 
@@ -225,16 +225,21 @@ impl Root<'_> {
         Ok((store, ApiToken::load_or_create(dir, &self.entropy)?))
     }
 
-    fn open_telemetry(&mut self, bus: &Bus) -> Result<(WriterHandle, Telemetry), GatewayError> {
+    async fn open_telemetry(
+        &mut self,
+        bus: &Bus,
+        store: &RecordStore,
+    ) -> Result<(WriterHandle, Telemetry), GatewayError> {
         let dir = self.config.data.dir.join(TELEMETRY_DIR);
         std::fs::create_dir_all(&dir).map_err(Self::data_error(&dir))?;
-        let (writer, recovery) = TelemetryWriter::open(&dir, &self.clock.now(), &self.entropy)?;
+        let (mut writer, recovery) = TelemetryWriter::open(&dir, &self.clock.now(), &self.entropy)?;
         for file in &recovery.quarantined {
             self.alarms.raise(&format!("a damaged day file was set aside: {file:?}"));
         }
         for file in &recovery.newer {
             self.alarms.raise(&format!("{} is of a newer program and is not read", file.display()));
         }
+        self.renew_sequence(&mut writer, store).await?;
         tracing::info!(file = %recovery.file.display(), next_seq = recovery.next_seq, "telemetry is open");
         let metrics = StoreMetrics::default();
         metrics.register(&mut self.registry);
@@ -243,6 +248,18 @@ impl Root<'_> {
         let reader = TelemetryReader::new(&dir);
         let durable_seq = handle.durable_seq();
         Ok((handle, Telemetry { reader, store_id, durable_seq }))
+    }
+
+    /// The shore had more readings of the old sequence than are here: what is here is told again, under a new one.
+    async fn renew_sequence(&self, writer: &mut TelemetryWriter, store: &RecordStore) -> Result<(), GatewayError> {
+        if store.read(|rows| rows.identity(NEW_SEQUENCE_WANTED))?.is_none_or(|wish| wish.is_empty()) {
+            return Ok(());
+        }
+        let id = writer.renew_store_id(&self.entropy)?;
+        store.write(|rows| rows.set_identity(NEW_SEQUENCE_WANTED, "")).await?;
+        self.alarms.raise("the telemetry was set back to an older state; its readings go ashore under a new sequence");
+        tracing::warn!(store_id = %id, "the readings have a new sequence");
+        Ok(())
     }
 
     async fn listen(&self) -> Result<TcpListener, GatewayError> {

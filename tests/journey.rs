@@ -11,6 +11,8 @@ mod apart;
 mod demo;
 #[path = "journey/doors.rs"]
 mod doors;
+#[path = "journey/restore.rs"]
+mod restore;
 #[path = "journey/service.rs"]
 mod service;
 mod support;

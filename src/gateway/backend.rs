@@ -304,7 +304,9 @@ impl Backend for GatewayBackend {
             ("the record store's writer", self.store.head().has_changed().is_err()),
             ("the link to the shore", self.link_task.as_ref().is_some_and(AbortHandle::is_finished)),
         ];
-        parts.into_iter().filter(|(_, ended)| *ended).map(|(part, _)| format!("{part} has ended")).collect()
+        let ended = parts.into_iter().filter(|(_, ended)| *ended).map(|(part, _)| format!("{part} has ended"));
+        let set_back = self.link.as_ref().filter(|link| link.status().needs_restart);
+        ended.chain(set_back.map(|_| "the telemetry was set back and needs a new sequence".to_owned())).collect()
     }
 
     fn not_ready(&self) -> Vec<String> {
