@@ -33,6 +33,15 @@ const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
 /// How long the broker gets to end before it is killed.
 const BROKER_STOP_MAX: Duration = Duration::from_secs(5);
 
+/// How long it gets to take its first connection; some milliseconds are usual.
+const BROKER_START_MAX: Duration = Duration::from_secs(5);
+
+/// Between looks at it.
+const BROKER_STEP: Duration = Duration::from_millis(20);
+
+/// Lines of its log that an error shows: the reason is at the end.
+const LOG_LINES_SHOWN: usize = 3;
+
 /// Marks a directory as a demo's own: only such a one is emptied.
 const MARKER_FILE: &str = ".hawser-demo";
 const MARKER_TEXT: &str = "`hawser demo` empties this directory at its start.\n";
@@ -112,6 +121,14 @@ pub enum DemoError {
     /// The broker cannot be started.
     #[error("mosquitto cannot be started: {0}; install the package mosquitto")]
     Broker(std::io::Error),
+    /// The broker was started and does not take connections.
+    #[error("mosquitto {problem}; it says: {said}")]
+    BrokerNotReady {
+        /// What it did instead.
+        problem: String,
+        /// The last lines of its log.
+        said: String,
+    },
     /// The simulator cannot.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -155,7 +172,8 @@ impl Demo {
         check_port(options.shore_listen, "--shore-listen")?;
         let dir = &options.dir;
         empty_dir(dir)?;
-        let broker = Broker::start(dir)?;
+        let mut broker = Broker::start(dir)?;
+        broker.ready().await?;
         let sim = sim::serve(SimOptions::vessel(options.seed, output()), clock.clone()).await?;
         let vessel_token = entropy.token();
         let shore_stop = CancellationToken::new();
@@ -310,6 +328,7 @@ fn count(dir: &Path) -> Result<Tally, DemoError> {
 struct Broker {
     child: Child,
     port: u16,
+    log: PathBuf,
 }
 
 impl Broker {
@@ -328,7 +347,23 @@ impl Broker {
             .stderr(log_file)
             .spawn()
             .map_err(DemoError::Broker)?;
-        Ok(Self { child, port })
+        Ok(Self { child, port, log })
+    }
+
+    /// Waits until it takes connections.
+    async fn ready(&mut self) -> Result<(), DemoError> {
+        let connected = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+                if let Ok(Some(status)) = self.child.try_wait() {
+                    return Err(format!("ended at once ({status})"));
+                }
+                tokio::time::sleep(BROKER_STEP).await;
+            }
+            Ok(())
+        };
+        let late = || Err(format!("takes no connection within {} s", BROKER_START_MAX.as_secs()));
+        let outcome = tokio::time::timeout(BROKER_START_MAX, connected).await.unwrap_or_else(|_| late());
+        outcome.map_err(|problem| DemoError::BrokerNotReady { problem, said: last_lines(&self.log) })
     }
 
     /// Asks it to end, waits, and only then kills.
@@ -336,10 +371,9 @@ impl Broker {
         let pid = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         let mut waited = Duration::ZERO;
-        let step = Duration::from_millis(20);
         while waited < BROKER_STOP_MAX && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(step);
-            waited += step;
+            std::thread::sleep(BROKER_STEP);
+            waited += BROKER_STEP;
         }
     }
 }
@@ -349,6 +383,14 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The end of a log, on one line.
+fn last_lines(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join(" | ");
+    if last.is_empty() { "nothing".to_owned() } else { last }
 }
 
 /// Debian puts mosquitto where only root's PATH reaches.
@@ -390,6 +432,17 @@ mod tests {
         let told = empty_dir(&dir).unwrap_err().to_string();
         assert!(told.contains("is not a demo's directory; `--dir` names another"), "{told}");
         assert_eq!(std::fs::read_to_string(dir.join("gateway/records.db")).unwrap(), "old");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_ends_at_once_is_told_with_its_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("mosquitto.log");
+        std::fs::write(&log, "1\n2\n3\nError: Address already in use\n").unwrap();
+        let child = Command::new("false").spawn().unwrap();
+        let mut broker = Broker { child, port: free_port().unwrap(), log };
+        let told = broker.ready().await.unwrap_err().to_string();
+        assert!(told.contains("ended at once") && told.contains("2 | 3 | Error: Address already in use"), "{told}");
     }
 
     #[test]
