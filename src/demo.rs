@@ -91,6 +91,20 @@ impl Tally {
         self.lost = not_stored + self.readings_stored.saturating_sub(self.readings_ashore);
         self
     }
+
+    /// Refuses a count in which a reading is there twice: `lost` alone would not show it.
+    pub const fn without_doubles(self) -> Result<Self, DemoError> {
+        let on_board = self.readings_stored + self.rejected;
+        if on_board > self.readings_taken {
+            let (what, of) = ("stored or refused on board", "taken");
+            return Err(DemoError::Doubled { what, found: on_board, of, expected: self.readings_taken });
+        }
+        if self.readings_ashore > self.readings_stored {
+            let (what, of) = ("ashore", "stored on board");
+            return Err(DemoError::Doubled { what, found: self.readings_ashore, of, expected: self.readings_stored });
+        }
+        Ok(self)
+    }
 }
 
 /// Why a demo cannot run.
@@ -138,6 +152,18 @@ pub enum DemoError {
     /// The shore cannot.
     #[error(transparent)]
     Shore(#[from] ShoreError),
+    /// More readings are somewhere than there were: some are there twice.
+    #[error("{found} readings are {what}, and only {expected} were {of}: some are there twice")]
+    Doubled {
+        /// Where they are.
+        what: &'static str,
+        /// How many.
+        found: u64,
+        /// Where they came from.
+        of: &'static str,
+        /// How many there were.
+        expected: u64,
+    },
     /// A database cannot be counted.
     #[error("the databases cannot be counted: {0}")]
     Count(String),
@@ -208,7 +234,7 @@ impl Demo {
         let mut tally = count(&options.dir)?;
         tally.readings_taken = taken;
         tally.rejected = report.readings_rejected;
-        Ok(tally.with_lost())
+        tally.with_lost().without_doubles()
     }
 }
 
@@ -432,6 +458,17 @@ mod tests {
         let told = empty_dir(&dir).unwrap_err().to_string();
         assert!(told.contains("is not a demo's directory; `--dir` names another"), "{told}");
         assert_eq!(std::fs::read_to_string(dir.join("gateway/records.db")).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_reading_that_is_there_twice_is_told_with_both_figures() {
+        let whole =
+            Tally { readings_taken: 9, readings_stored: 7, readings_ashore: 7, rejected: 2, ..Tally::default() };
+        assert_eq!(whole.without_doubles().unwrap(), whole);
+        let on_board = Tally { readings_taken: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        assert!(on_board.contains("9 readings") && on_board.contains("only 8 were taken"), "{on_board}");
+        let ashore = Tally { readings_ashore: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        assert!(ashore.contains("8 readings are ashore") && ashore.contains("only 7"), "{ashore}");
     }
 
     #[tokio::test]
