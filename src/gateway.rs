@@ -409,7 +409,7 @@ fn spawn_api(
 }
 
 impl RunningGateway {
-    /// Stops in order; `drain`: everything goes ashore first, to a deadline.
+    /// Stops in order; `drain`: everything goes ashore first, to a deadline, unless the shore is out of reach anyhow.
     pub async fn stop(self, drain: bool) -> GatewayReport {
         notify::stopping();
         tracing::info!("stopping: sensors, bus, store, outbox");
@@ -418,7 +418,8 @@ impl RunningGateway {
         let writer = self.writer;
         let report = tokio::task::spawn_blocking(move || writer.shutdown()).await.unwrap_or_default();
         self.rest_stop.cancel();
-        let drained = drain && drain_link(self.link).await;
+        let offline = self.backend.link.as_ref().is_none_or(|link| link.status().offline_since.is_some());
+        let drained = drain && !offline && drain_link(self.link).await;
         self.uplinks_stop.cancel();
         let backend = self.backend;
         let rejected = backend.rejected();
