@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -156,7 +157,9 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let address = listener.local_addr().map_err(|source| root.listen_error(source))?;
 
     let [sensors_stop, uplinks_stop, rest_stop] = std::array::from_fn(|_| CancellationToken::new());
-    let durable = spawn_durable_feed(&writer);
+    let lag = LagMetrics::default();
+    lag.register(&mut root.registry);
+    let durable = spawn_durable_feed(&writer, lag.uplinks);
     let uplinks = root.spawn_uplinks(&vessel_id, &store, &durable, &uplinks_stop)?;
     let (link, link_handle) = root.spawn_link(&store, &telemetry, &rest_stop)?;
     let sensors = root.spawn_sensors(&bus, &sensors_stop)?;
@@ -164,7 +167,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let api_metrics = ApiMetrics::default();
     api_metrics.register(&mut root.registry);
     let live = Live::new(unit, api_metrics.clone());
-    spawn_live(&writer, live.clone());
+    spawn_live(&writer, live.clone(), lag.pages);
     let link_task = link.as_ref().map(tokio::task::JoinHandle::abort_handle);
     let uplinks_seen = uplinks.clone();
     let parts =
@@ -355,8 +358,25 @@ fn drawn_vessel_id(dir: &Path, entropy: &Entropy) -> Result<String, GatewayError
     }
 }
 
+/// Committed batches that a reader inside the gateway came too late for. They are stored; only the news of them is
+/// missed.
+#[derive(Debug, Default)]
+struct LagMetrics {
+    uplinks: Counter,
+    pages: Counter,
+}
+
+impl LagMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let gateway = registry.sub_registry_with_prefix("gateway");
+        let (uplinks, pages) = (self.uplinks.clone(), self.pages.clone());
+        gateway.register("uplink_batches_missed", "Committed batches that the brokers' feed was too late for", uplinks);
+        gateway.register("live_batches_missed", "Committed batches that the live table was too late for", pages);
+    }
+}
+
 /// Brokers get readings once these are safely on the disk, not before (invariant 4).
-fn spawn_durable_feed(writer: &WriterHandle) -> broadcast::Sender<Arc<Vec<Reading>>> {
+fn spawn_durable_feed(writer: &WriterHandle, lagged: Counter) -> broadcast::Sender<Arc<Vec<Reading>>> {
     let (sender, _) = broadcast::channel(LIVE_BATCHES_MAX);
     let (mut committed, mut durable, out) = (writer.subscribe(), writer.durable_seq(), sender.clone());
     tokio::spawn(async move {
@@ -370,7 +390,7 @@ fn spawn_durable_feed(writer: &WriterHandle) -> broadcast::Sender<Arc<Vec<Readin
                     // Nobody listening is no loss: the cursor over the log serves whoever comes.
                     let _ = out.send(Arc::clone(&batch.readings));
                 }
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => drop(lagged.inc_by(missed)),
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -383,13 +403,13 @@ fn last_seq(batch: &CommittedBatch) -> u64 {
 }
 
 /// The pages show what is committed, a tick later.
-fn spawn_live(writer: &WriterHandle, live: Live) {
+fn spawn_live(writer: &WriterHandle, live: Live, lagged: Counter) {
     let mut committed = writer.subscribe();
     tokio::spawn(async move {
         loop {
             match committed.recv().await {
                 Ok(batch) => live.observe(&batch.readings),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => drop(lagged.inc_by(missed)),
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
