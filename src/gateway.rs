@@ -423,7 +423,9 @@ fn spawn_api(
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let health = Arc::clone(backend);
-    let more = records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health());
+    let link = backend.link.clone();
+    let sync_now = move || link.as_ref().map(LinkHandle::sync_now).is_some();
+    let more = records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health(), sync_now);
     tokio::spawn(stream::publish(state.clone(), stop.clone()));
     tokio::spawn(serve::serve(listener, router_with(state, more), stop.clone()))
 }
