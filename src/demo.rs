@@ -33,6 +33,15 @@ const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
 /// How long the broker gets to end before it is killed.
 const BROKER_STOP_MAX: Duration = Duration::from_secs(5);
 
+/// How long it gets to take its first connection; some milliseconds are usual.
+const BROKER_START_MAX: Duration = Duration::from_secs(5);
+
+/// Between looks at it.
+const BROKER_STEP: Duration = Duration::from_millis(20);
+
+/// Lines of its log that an error shows: the reason is at the end.
+const LOG_LINES_SHOWN: usize = 3;
+
 /// Marks a directory as a demo's own: only such a one is emptied.
 const MARKER_FILE: &str = ".hawser-demo";
 const MARKER_TEXT: &str = "`hawser demo` empties this directory at its start.\n";
@@ -82,6 +91,20 @@ impl Tally {
         self.lost = not_stored + self.readings_stored.saturating_sub(self.readings_ashore);
         self
     }
+
+    /// Refuses a count in which a reading is there twice: `lost` alone would not show it.
+    pub const fn without_doubles(self) -> Result<Self, DemoError> {
+        let on_board = self.readings_stored + self.rejected;
+        if on_board > self.readings_taken {
+            let (what, of) = ("stored or refused on board", "taken");
+            return Err(DemoError::Doubled { what, found: on_board, of, expected: self.readings_taken });
+        }
+        if self.readings_ashore > self.readings_stored {
+            let (what, of) = ("ashore", "stored on board");
+            return Err(DemoError::Doubled { what, found: self.readings_ashore, of, expected: self.readings_stored });
+        }
+        Ok(self)
+    }
 }
 
 /// Why a demo cannot run.
@@ -112,6 +135,14 @@ pub enum DemoError {
     /// The broker cannot be started.
     #[error("mosquitto cannot be started: {0}; install the package mosquitto")]
     Broker(std::io::Error),
+    /// The broker was started and does not take connections.
+    #[error("mosquitto {problem}; it says: {said}")]
+    BrokerNotReady {
+        /// What it did instead.
+        problem: String,
+        /// The last lines of its log.
+        said: String,
+    },
     /// The simulator cannot.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -121,6 +152,18 @@ pub enum DemoError {
     /// The shore cannot.
     #[error(transparent)]
     Shore(#[from] ShoreError),
+    /// More readings are somewhere than there were: some are there twice.
+    #[error("{found} readings are {what}, and only {expected} were {of}: some are there twice")]
+    Doubled {
+        /// Where they are.
+        what: &'static str,
+        /// How many.
+        found: u64,
+        /// Where they came from.
+        of: &'static str,
+        /// How many there were.
+        expected: u64,
+    },
     /// A database cannot be counted.
     #[error("the databases cannot be counted: {0}")]
     Count(String),
@@ -155,7 +198,8 @@ impl Demo {
         check_port(options.shore_listen, "--shore-listen")?;
         let dir = &options.dir;
         empty_dir(dir)?;
-        let broker = Broker::start(dir)?;
+        let mut broker = Broker::start(dir)?;
+        broker.ready().await?;
         let sim = sim::serve(SimOptions::vessel(options.seed, output()), clock.clone()).await?;
         let vessel_token = entropy.token();
         let shore_stop = CancellationToken::new();
@@ -190,7 +234,7 @@ impl Demo {
         let mut tally = count(&options.dir)?;
         tally.readings_taken = taken;
         tally.rejected = report.readings_rejected;
-        Ok(tally.with_lost())
+        tally.with_lost().without_doubles()
     }
 }
 
@@ -310,6 +354,7 @@ fn count(dir: &Path) -> Result<Tally, DemoError> {
 struct Broker {
     child: Child,
     port: u16,
+    log: PathBuf,
 }
 
 impl Broker {
@@ -328,7 +373,23 @@ impl Broker {
             .stderr(log_file)
             .spawn()
             .map_err(DemoError::Broker)?;
-        Ok(Self { child, port })
+        Ok(Self { child, port, log })
+    }
+
+    /// Waits until it takes connections.
+    async fn ready(&mut self) -> Result<(), DemoError> {
+        let connected = async {
+            while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+                if let Ok(Some(status)) = self.child.try_wait() {
+                    return Err(format!("ended at once ({status})"));
+                }
+                tokio::time::sleep(BROKER_STEP).await;
+            }
+            Ok(())
+        };
+        let late = || Err(format!("takes no connection within {} s", BROKER_START_MAX.as_secs()));
+        let outcome = tokio::time::timeout(BROKER_START_MAX, connected).await.unwrap_or_else(|_| late());
+        outcome.map_err(|problem| DemoError::BrokerNotReady { problem, said: last_lines(&self.log) })
     }
 
     /// Asks it to end, waits, and only then kills.
@@ -336,10 +397,9 @@ impl Broker {
         let pid = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         let mut waited = Duration::ZERO;
-        let step = Duration::from_millis(20);
         while waited < BROKER_STOP_MAX && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(step);
-            waited += step;
+            std::thread::sleep(BROKER_STEP);
+            waited += BROKER_STEP;
         }
     }
 }
@@ -349,6 +409,14 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The end of a log, on one line.
+fn last_lines(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join(" | ");
+    if last.is_empty() { "nothing".to_owned() } else { last }
 }
 
 /// Debian puts mosquitto where only root's PATH reaches.
@@ -390,6 +458,28 @@ mod tests {
         let told = empty_dir(&dir).unwrap_err().to_string();
         assert!(told.contains("is not a demo's directory; `--dir` names another"), "{told}");
         assert_eq!(std::fs::read_to_string(dir.join("gateway/records.db")).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_reading_that_is_there_twice_is_told_with_both_figures() {
+        let whole =
+            Tally { readings_taken: 9, readings_stored: 7, readings_ashore: 7, rejected: 2, ..Tally::default() };
+        assert_eq!(whole.without_doubles().unwrap(), whole);
+        let on_board = Tally { readings_taken: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        assert!(on_board.contains("9 readings") && on_board.contains("only 8 were taken"), "{on_board}");
+        let ashore = Tally { readings_ashore: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        assert!(ashore.contains("8 readings are ashore") && ashore.contains("only 7"), "{ashore}");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_ends_at_once_is_told_with_its_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("mosquitto.log");
+        std::fs::write(&log, "1\n2\n3\nError: Address already in use\n").unwrap();
+        let child = Command::new("false").spawn().unwrap();
+        let mut broker = Broker { child, port: free_port().unwrap(), log };
+        let told = broker.ready().await.unwrap_err().to_string();
+        assert!(told.contains("ended at once") && told.contains("2 | 3 | Error: Address already in use"), "{told}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -156,7 +157,9 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let address = listener.local_addr().map_err(|source| root.listen_error(source))?;
 
     let [sensors_stop, uplinks_stop, rest_stop] = std::array::from_fn(|_| CancellationToken::new());
-    let durable = spawn_durable_feed(&writer);
+    let lag = LagMetrics::default();
+    lag.register(&mut root.registry);
+    let durable = spawn_durable_feed(&writer, lag.uplinks);
     let uplinks = root.spawn_uplinks(&vessel_id, &store, &durable, &uplinks_stop)?;
     let (link, link_handle) = root.spawn_link(&store, &telemetry, &rest_stop)?;
     let sensors = root.spawn_sensors(&bus, &sensors_stop)?;
@@ -164,7 +167,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let api_metrics = ApiMetrics::default();
     api_metrics.register(&mut root.registry);
     let live = Live::new(unit, api_metrics.clone());
-    spawn_live(&writer, live.clone());
+    spawn_live(&writer, live.clone(), lag.pages);
     let link_task = link.as_ref().map(tokio::task::JoinHandle::abort_handle);
     let uplinks_seen = uplinks.clone();
     let parts =
@@ -372,8 +375,25 @@ fn drawn_vessel_id(dir: &Path, entropy: &Entropy) -> Result<String, GatewayError
     }
 }
 
+/// Committed batches that a reader inside the gateway came too late for. They are stored; only the news of them is
+/// missed.
+#[derive(Debug, Default)]
+struct LagMetrics {
+    uplinks: Counter,
+    pages: Counter,
+}
+
+impl LagMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let gateway = registry.sub_registry_with_prefix("gateway");
+        let (uplinks, pages) = (self.uplinks.clone(), self.pages.clone());
+        gateway.register("uplink_batches_missed", "Committed batches that the brokers' feed was too late for", uplinks);
+        gateway.register("live_batches_missed", "Committed batches that the live table was too late for", pages);
+    }
+}
+
 /// Brokers get readings once these are safely on the disk, not before (invariant 4).
-fn spawn_durable_feed(writer: &WriterHandle) -> broadcast::Sender<Arc<Vec<Reading>>> {
+fn spawn_durable_feed(writer: &WriterHandle, lagged: Counter) -> broadcast::Sender<Arc<Vec<Reading>>> {
     let (sender, _) = broadcast::channel(LIVE_BATCHES_MAX);
     let (mut committed, mut durable, out) = (writer.subscribe(), writer.durable_seq(), sender.clone());
     tokio::spawn(async move {
@@ -387,7 +407,7 @@ fn spawn_durable_feed(writer: &WriterHandle) -> broadcast::Sender<Arc<Vec<Readin
                     // Nobody listening is no loss: the cursor over the log serves whoever comes.
                     let _ = out.send(Arc::clone(&batch.readings));
                 }
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => drop(lagged.inc_by(missed)),
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -400,13 +420,13 @@ fn last_seq(batch: &CommittedBatch) -> u64 {
 }
 
 /// The pages show what is committed, a tick later.
-fn spawn_live(writer: &WriterHandle, live: Live) {
+fn spawn_live(writer: &WriterHandle, live: Live, lagged: Counter) {
     let mut committed = writer.subscribe();
     tokio::spawn(async move {
         loop {
             match committed.recv().await {
                 Ok(batch) => live.observe(&batch.readings),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => drop(lagged.inc_by(missed)),
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -420,13 +440,15 @@ fn spawn_api(
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let health = Arc::clone(backend);
-    let more = records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health());
+    let link = backend.link.clone();
+    let sync_now = move || link.as_ref().map(LinkHandle::sync_now).is_some();
+    let more = records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health(), sync_now);
     tokio::spawn(stream::publish(state.clone(), stop.clone()));
     tokio::spawn(serve::serve(listener, router_with(state, more), stop.clone()))
 }
 
 impl RunningGateway {
-    /// Stops in order; `drain`: everything goes ashore first, to a deadline.
+    /// Stops in order; `drain`: everything goes ashore first, to a deadline, unless the shore is out of reach anyhow.
     pub async fn stop(self, drain: bool) -> GatewayReport {
         notify::stopping();
         tracing::info!("stopping: sensors, bus, store, outbox");
@@ -435,7 +457,8 @@ impl RunningGateway {
         let writer = self.writer;
         let report = tokio::task::spawn_blocking(move || writer.shutdown()).await.unwrap_or_default();
         self.rest_stop.cancel();
-        let drained = drain && drain_link(self.link).await;
+        let offline = self.backend.link.as_ref().is_none_or(|link| link.status().offline_since.is_some());
+        let drained = drain && !offline && drain_link(self.link).await;
         self.uplinks_stop.cancel();
         let backend = self.backend;
         let rejected = backend.rejected();

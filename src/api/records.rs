@@ -33,20 +33,23 @@ pub struct RecordRoutes {
     store: RecordStore,
     entropy: Entropy,
     sync_health: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    sync_now: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// The routes. `sync_health` answers `GET /api/sync/health`.
+/// The routes. `sync_health` answers `GET /api/sync/health`; `sync_now` asks for a cycle and is false without a shore.
 pub fn routes(
     store: RecordStore,
     entropy: Entropy,
     sync_health: impl Fn() -> serde_json::Value + Send + Sync + 'static,
+    sync_now: impl Fn() -> bool + Send + Sync + 'static,
 ) -> Router {
     Router::new()
         .route("/api/work-orders", post(create_work_order))
         .route("/api/records/{collection}", get(list).post(create))
         .route("/api/records/{collection}/{id}", get(one).patch(update).delete(delete))
         .route("/api/sync/health", get(sync_health_route))
-        .with_state(RecordRoutes { store, entropy, sync_health: Arc::new(sync_health) })
+        .route("/api/sync/now", post(sync_now_route))
+        .with_state(RecordRoutes { store, entropy, sync_health: Arc::new(sync_health), sync_now: Arc::new(sync_now) })
 }
 
 /// Why a record could not be served or written, as HTTP.
@@ -215,4 +218,17 @@ pub fn saved_json(saved: &Saved) -> serde_json::Value {
 
 async fn sync_health_route(State(routes): State<RecordRoutes>) -> Json<serde_json::Value> {
     Json((routes.sync_health)())
+}
+
+/// 202: the cycle is asked for; `GET /api/sync/health` tells how it went.
+async fn sync_now_route(State(routes): State<RecordRoutes>) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
+    if (routes.sync_now)() {
+        return Ok((StatusCode::ACCEPTED, Json(serde_json::json!({"status": "asked"}))));
+    }
+    Err(ApiError::Other {
+        status: StatusCode::CONFLICT,
+        code: "no_shore",
+        message: "no shore is configured".to_owned(),
+        hint: "set shore.url and shore.token in gateway.toml".into(),
+    })
 }

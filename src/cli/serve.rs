@@ -42,7 +42,7 @@ pub fn gateway(args: &ServeArgs) -> Outcome {
             }
         };
         let faults = stop.run_until_cancelled(faults).await;
-        running.stop(false).await;
+        running.stop(true).await;
         match faults {
             None => Ok(ExitCode::SUCCESS),
             Some(faults) => {

@@ -255,7 +255,7 @@ fn check_topic_prefix(text: &str) -> Result<(), Refusal> {
 }
 
 fn check_sha256(raw: &Raw) -> Result<(), Refusal> {
-    let accepted = "64 hex digits, as `hawser shore token` prints them";
+    let accepted = "64 hex digits, as `hawser token` prints them";
     let text = raw.text(accepted)?;
     if text.len() == SHA256_DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         Ok(())

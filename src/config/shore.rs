@@ -80,6 +80,6 @@ pub struct ShoreVesselConfig {
     /// The name that people read.
     #[serde(default)]
     pub name: String,
-    /// SHA-256 of the vessel's token in hex; `hawser shore token` prints both.
+    /// SHA-256 of the vessel's token in hex; `hawser token` prints both.
     pub token_sha256: String,
 }

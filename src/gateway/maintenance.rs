@@ -17,6 +17,9 @@ const FIRST_AFTER: Duration = Duration::from_secs(30);
 /// Between prunes the byte quota is looked at more often than the age: a disk fills in minutes.
 const QUOTA_INTERVAL: Duration = Duration::from_secs(600);
 
+/// What a person is told; how many is in the log and in the loss ledger.
+const LOSS_ALARM: &str = "readings were pruned before the shore had them; see the log for how many";
+
 /// Why a prune did not happen. The gateway goes on (B9).
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
@@ -59,12 +62,17 @@ pub fn prune(backend: &GatewayBackend) -> Result<PruneReport, PruneError> {
             count: range.end() - range.start() + 1,
             reason: format!("pruned by {}", prune.reason.name()),
         };
-        backend
-            .alarms
-            .raise(&format!("{} readings were pruned before the shore had them: the quota is full", loss.count));
+        let count = loss.count;
         let owner = backend.store.owner().to_owned();
         let write = backend.store.write(move |rows| rows.write_loss(&owner, &loss, now.wall, false));
         backend.runtime.block_on(write)?;
+        // One text without the number: each prune with another one would push other alarms out.
+        tracing::error!(
+            readings = count,
+            reason = prune.reason.name(),
+            "readings are pruned before the shore has them"
+        );
+        backend.alarms.raise(LOSS_ALARM);
     }
     let report = retention::apply(&plan, &backend.clock);
     for (path, why) in &report.failed {

@@ -314,7 +314,7 @@ fn vessels_of_the_shore() {
         Err(errors) => errors.to_string(),
     };
     let mode = "LOCAL_MODE: true means: vessel services, and `hawser shore` has none; accepted: false, or not set; on board run `hawser gateway`";
-    let short = "s.toml:2: vessel[0].id = \"\": empty; accepted: 1 to 64 letters, digits, - or _\ns.toml:3: vessel[0].token_sha256 = \"abc\": not a SHA-256; accepted: 64 hex digits, as `hawser shore token` prints them";
+    let short = "s.toml:2: vessel[0].id = \"\": empty; accepted: 1 to 64 letters, digits, - or _\ns.toml:3: vessel[0].token_sha256 = \"abc\": not a SHA-256; accepted: 64 hex digits, as `hawser token` prints them";
     assert_eq!(refused(vessel("", "abc")), format!("{short}\n{mode}"));
     let (lower, upper) = (hash("a"), hash("A"));
     let twins = format!(
