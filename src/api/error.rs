@@ -22,7 +22,7 @@ pub const MESSAGE_BYTES_MAX: usize = 1_024;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// A write came without the token.
-    #[error("this request writes, and writing needs the API token")]
+    #[error("this request needs a token")]
     TokenMissing,
     /// A write came with a wrong token.
     #[error("the API token is not the right one")]

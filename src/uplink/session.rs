@@ -11,7 +11,7 @@ pub const BACKOFF_MAX_MS: u64 = 300_000;
 pub const STABLE_AFTER_MS: u64 = 60_000;
 
 /// Changes acknowledged last that go out again, as catch-up, when a broker lost its session: what it had acknowledged
-/// and only kept in memory for its subscribers. Mosquitto's `max_queued_messages` is 1,000 and 20 are in flight.
+/// and only kept in memory for its subscribers. `configs/mosquitto.conf` allows 1,000 queued and 20 in flight.
 pub const REPEATED_AFTER_LOSS_MAX: u64 = 1_020;
 
 /// How long to wait between tries.

@@ -105,7 +105,7 @@ async fn conflict(policy: &str, title: &str, reason: &str) {
     ship.records_are_level().await;
 
     let on_board = get_json(&ship.client, &ship.url(&path)).await.expect("the order on board");
-    let list = get_json(&ship.client, &ship.shore_records("work_orders")).await.expect("the orders ashore");
+    let list = ship.list_ashore("work_orders").await.expect("the orders ashore");
     let fields = json!({"title": title, "assigned_to": "Ann", "priority": "high"});
     for (side, record) in [("on board", &on_board), ("ashore", &list[0])] {
         for (name, value) in fields.as_object().expect("an object") {

@@ -52,7 +52,7 @@ async fn a_work_order_needs_a_token_and_is_seen_everywhere() {
     let late = Subscriber::start(ship.broker_port, TOPIC);
     eventually("the order is retained for who comes late", async || heard(&late, &saved["changeId"])).await;
     eventually("the order is ashore", async || {
-        let list = get_json(&ship.client, &ship.shore_records("work_orders")).await?;
+        let list = ship.list_ashore("work_orders").await?;
         if list[0]["id"] == saved["id"] { Ok(()) } else { Err(list.to_string()) }
     })
     .await;

@@ -152,7 +152,12 @@ pub fn http() -> reqwest::Client {
 
 /// GET of a JSON document; any failure is a text.
 pub async fn get_json(client: &reqwest::Client, url: &str) -> Result<serde_json::Value, String> {
-    let answer = client.get(url).send().await.map_err(|error| format!("{url}: {error}"))?;
+    json_of(client.get(url), url).await
+}
+
+/// The JSON document that a request is answered with; any failure is a text.
+pub async fn json_of(request: reqwest::RequestBuilder, url: &str) -> Result<serde_json::Value, String> {
+    let answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| format!("{url}: {error}"))?;
     if !status.is_success() {

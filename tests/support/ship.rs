@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use super::stores::Records;
-use super::{Process, eventually, free_port, get_json, hawser, http, mosquitto};
+use super::{Process, eventually, free_port, get_json, hawser, http, json_of, mosquitto};
 
 /// The vessel of all tests.
 pub const VESSEL: &str = "aurora";
@@ -125,6 +125,12 @@ impl Ship {
     /// The shore's way to this vessel's records.
     pub fn shore_records(&self, collection: &str) -> String {
         self.shore_url(&format!("/api/vessels/{VESSEL}/records/{collection}"))
+    }
+
+    /// The vessel's records as the shore lists them, to whoever has its token.
+    pub async fn list_ashore(&self, collection: &str) -> Result<Json, String> {
+        let url = self.shore_records(collection);
+        json_of(self.client.get(&url).bearer_auth(self.token_ashore()), &url).await
     }
 
     pub async fn status(&self) -> Result<Json, String> {
