@@ -114,7 +114,9 @@ impl<C: MqttClient> Relay<C> {
     pub(super) fn on_disconnected(&mut self, reason: String) {
         let was_online = self.session.is_online();
         let wait_ms = self.session.disconnected(self.clock.now().mono_ms, self.entropy.unit());
-        if was_online {
+        if was_online && self.stop.is_cancelled() {
+            tracing::info!(event = "disconnected", "{LOG} {} is left in order", self.place());
+        } else if was_online {
             tracing::warn!(event = "disconnected", queued = self.depth(), "{LOG} {} is away: {reason}", self.place());
         } else if self.last_error != reason {
             tracing::warn!(event = "error", queued = self.depth(), "{LOG} {} does not answer: {reason}", self.place());
