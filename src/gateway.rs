@@ -296,7 +296,7 @@ impl Root<'_> {
     ) -> Result<Vec<Arc<UplinkHandle>>, GatewayError> {
         let metrics = UplinkMetrics::default();
         metrics.register(&mut self.registry);
-        let feed = Arc::new(RecordFeed::new(store.clone()));
+        let feed = Arc::new(RecordFeed::new(store.clone(), self.clock.clone()));
         let spawn = |config: &crate::config::BrokerConfig| {
             uplink::spawn(UplinkParts {
                 config: config.clone(),

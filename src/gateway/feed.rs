@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::record::{Collection, Record};
 use crate::store::records::{Cursor, RecordError, RecordStore};
 use crate::uplink::{ChangeFeed, FeedError, LoggedChange};
@@ -10,13 +11,14 @@ use crate::uplink::{ChangeFeed, FeedError, LoggedChange};
 /// The record store with a runtime to wait for its writer.
 pub struct RecordFeed {
     store: RecordStore,
+    clock: Clock,
     runtime: tokio::runtime::Handle,
 }
 
 impl RecordFeed {
     /// Inside a runtime.
-    pub fn new(store: RecordStore) -> Self {
-        Self { store, runtime: tokio::runtime::Handle::current() }
+    pub fn new(store: RecordStore, clock: Clock) -> Self {
+        Self { store, clock, runtime: tokio::runtime::Handle::current() }
     }
 }
 
@@ -64,7 +66,7 @@ impl ChangeFeed for RecordFeed {
     }
 
     fn dead_letter(&self, destination: &str, version: u64, reason: &str) -> Result<(), FeedError> {
-        let at = crate::clock::Stamp::default();
+        let at = self.clock.now().wall;
         let detail = format!("{destination}: change {version}: {reason}");
         let write = self.store.write(move |rows| rows.audit(at, "uplink", "dead_letter", &detail));
         self.runtime.block_on(write).map_err(feed_error("keep a dead letter"))

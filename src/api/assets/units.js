@@ -49,6 +49,8 @@ export function shown({ path, unit, value, quality }) {
   if (quality !== "good" || value === null || value === undefined) return ["\u2013\u2013", ""];
   if (typeof value === "object") return [position(value).join("\n"), ""];
   if (typeof value === "boolean") return [value ? "yes" : "no", ""];
+  // A time of day is what fits a tile; the date stands behind it, one touch away.
+  if (path === "navigation.datetime") return [String(value).slice(11, 19), "UTC"];
   if (typeof value !== "number") return [String(value), ""];
   const found = rule(path, unit);
   if (!found) return [String(+value.toPrecision(6)), unit];
