@@ -12,7 +12,9 @@ struct Demo(Child);
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // In order, so that the demo ends its broker; a demo that hangs is the harness's to find.
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"));
+        let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT);
         let _ = self.0.wait();
     }
 }
