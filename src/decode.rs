@@ -10,7 +10,8 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::clock::Stamp;
 use crate::reading::Quality;
-use crate::wire::nmea0183::{ChecksumRule, Decoded, Decoder, LineSplitter, Rejected, Sentence, unit};
+use crate::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Rejected, Sentence};
+use crate::wire::{Decoded, Source, unit};
 
 /// Bytes read at a time: a page of a file, far more than a line.
 const CHUNK_BYTES: usize = 64 * 1_024;
@@ -193,7 +194,7 @@ struct ReadingLine<'a> {
     value: serde_json::Value,
     unit: &'static str,
     #[serde(serialize_with = "as_text")]
-    source: crate::wire::nmea0183::Talker,
+    source: Source,
     instance: &'a str,
     quality: Quality,
     observed_at: Option<Stamp>,
@@ -205,8 +206,8 @@ impl<'a> ReadingLine<'a> {
             context: reading.context,
             path: &reading.path,
             value: reading.value.to_json(),
-            unit: unit(&reading.path),
-            source: reading.talker,
+            unit: reading.unit.unwrap_or_else(|| unit(&reading.path)),
+            source: reading.source,
             instance: &reading.instance,
             quality: reading.quality,
             observed_at: reading.observed_at,

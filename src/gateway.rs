@@ -39,7 +39,6 @@ use crate::store::telemetry::{
 };
 use crate::sync::link::{Link, LinkError, LinkHandle, NEW_SEQUENCE_WANTED, Telemetry};
 use crate::uplink::{self, Timing, UplinkError, UplinkHandle, UplinkMetrics, UplinkParts};
-use crate::wire::nmea0183::unit;
 
 /// The folder of day files in the data directory.
 pub const TELEMETRY_DIR: &str = "telemetry";
@@ -166,7 +165,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
 
     let api_metrics = ApiMetrics::default();
     api_metrics.register(&mut root.registry);
-    let live = Live::new(unit, api_metrics.clone());
+    let live = Live::new(api_metrics.clone());
     spawn_live(&writer, live.clone(), lag.pages);
     let link_task = link.as_ref().map(tokio::task::JoinHandle::abort_handle);
     let uplinks_seen = uplinks.clone();

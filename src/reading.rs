@@ -183,6 +183,8 @@ pub struct Series {
     pub id: u32,
     /// Identity that lasts.
     pub key: SeriesKey,
+    /// The SI unit of its values; empty when they have none, or nobody knows it.
+    pub unit: &'static str,
 }
 
 /// One fact.
@@ -216,8 +218,13 @@ impl SeriesRegistry {
         Self(Arc::default(), limit)
     }
 
-    /// The series of `key`, made when new; `None` when the limit is reached (the caller counts that).
+    /// The series of `key`, made when new without a unit; `None` when the limit is reached (the caller counts that).
     pub fn series(&self, key: &SeriesKey) -> Option<Arc<Series>> {
+        self.series_in(key, "")
+    }
+
+    /// The same, its values in `unit`.
+    pub fn series_in(&self, key: &SeriesKey, unit: &'static str) -> Option<Arc<Series>> {
         if let Some(series) = self.0.read().expect("never poisoned: no panic inside").get(key) {
             return Some(Arc::clone(series));
         }
@@ -229,7 +236,7 @@ impl SeriesRegistry {
             return None;
         }
         let id = u32::try_from(all.len()).ok()?;
-        let series = Arc::new(Series { id, key: key.clone() });
+        let series = Arc::new(Series { id, key: key.clone(), unit });
         all.insert(key.clone(), Arc::clone(&series));
         Some(series)
     }

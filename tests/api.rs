@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use vessel::{Vessel, unit_of};
+use vessel::Vessel;
 
 const TOKEN: &str = "a-token-for-these-tests-only";
 
@@ -39,7 +39,7 @@ impl Ship {
 
     async fn launch_with(limits: ServeLimits, listen: SocketAddr) -> Self {
         let metrics = ApiMetrics::default();
-        let live = Live::new(unit_of, metrics.clone());
+        let live = Live::new(metrics.clone());
         let clock = Clock::system();
         let vessel = Arc::new(Vessel::new(clock.clone(), metrics.clone()));
         let listener = TcpListener::bind(listen).await.unwrap();

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use corpus::oracle::{self, Tally};
 use corpus::sets::{Oracle, SETS, Set};
 use hawser::decode::{DecodeOptions, decode};
-use hawser::wire::nmea0183::{TABLE, unit};
+use hawser::wire::nmea0183::TABLE;
+use hawser::wire::unit;
 
 fn corpus() -> Option<PathBuf> {
     std::env::var_os("HAWSER_CORPUS").map(PathBuf::from)

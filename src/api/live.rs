@@ -32,7 +32,6 @@ struct Inner {
     table: Mutex<Table>,
     events: broadcast::Sender<Event>,
     somebody_came: Notify,
-    unit_of: fn(&str) -> &'static str,
     metrics: ApiMetrics,
 }
 
@@ -97,10 +96,10 @@ struct Values<'a> {
 }
 
 impl Live {
-    /// An empty table. `unit_of` names the SI unit of a path.
-    pub fn new(unit_of: fn(&str) -> &'static str, metrics: ApiMetrics) -> Self {
+    /// An empty table.
+    pub fn new(metrics: ApiMetrics) -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
-        Self(Arc::new(Inner { table: Mutex::default(), events, somebody_came: Notify::new(), unit_of, metrics }))
+        Self(Arc::new(Inner { table: Mutex::default(), events, somebody_came: Notify::new(), metrics }))
     }
 
     /// Takes in what was read. Cheap: one lock, one slot a reading; call it with whole batches.
@@ -181,7 +180,7 @@ impl Live {
                 path: &key.path,
                 source: &key.source,
                 instance: &key.instance,
-                unit: (self.0.unit_of)(&key.path),
+                unit: latest.series.unit,
             }),
             value: latest.value.to_json(),
             quality: latest.quality,
@@ -311,7 +310,7 @@ mod tests {
             instance: "".into(),
         };
         Reading {
-            series: registry.series(&key).unwrap(),
+            series: registry.series_in(&key, "m").unwrap(),
             observed_at: Stamp(0),
             received_at: Stamp(1_000),
             value: Value::Float(value),
@@ -320,7 +319,7 @@ mod tests {
     }
 
     fn live() -> (Live, SeriesRegistry) {
-        (Live::new(|_| "m", ApiMetrics::default()), SeriesRegistry::default())
+        (Live::new(ApiMetrics::default()), SeriesRegistry::default())
     }
 
     fn text(next: Next) -> String {
@@ -376,7 +375,7 @@ mod tests {
     fn a_series_beyond_the_bound_is_refused_and_counted() {
         let (live, registry) = live();
         let mut far = reading(&registry, "a", 1.0);
-        far.series = Arc::new(Series { id: u32::MAX, key: far.series.key.clone() });
+        far.series = Arc::new(Series { id: u32::MAX, key: far.series.key.clone(), unit: "" });
         live.observe(&[far]);
         assert!(live.is_empty());
         assert_eq!(live.0.metrics.live_refused.get(), 1);

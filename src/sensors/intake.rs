@@ -1,41 +1,99 @@
-//! From the bytes of one bus to readings: splitter, decoder, times, series. No sockets, and the clock is handed in.
+//! From the bytes of one bus to readings: the decoder, times, series. No sockets, and the clock is handed in.
 //!
 //! The usual path takes no lock of the series registry and allocates nothing of its own: series are found in a table of
-//! this bus. It refuses to keep a line that cannot be used; each is counted by its reason.
+//! this bus. It refuses to keep what cannot be used; each is counted by its reason.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::clock::{ClockQuality, EARLIEST_PLAUSIBLE, Now, Stamp};
 use crate::reading::{Context, Reading, Series, SeriesKey, SeriesRegistry};
-use crate::wire::nmea0183::{Decoded, Decoder, LineSplitter, Rejected, Talker};
+use crate::wire::can::{Frame, FrameDecoder};
+use crate::wire::{Decoded, Sink, Source, StreamDecoder, unit};
 
 use super::rejects::{RejectLog, Say, sample};
-use super::stats::{BusStats, REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_SERIES_LIMIT, REASON_UNSUPPORTED};
+use super::stats::{BusStats, REASON_SERIES_LIMIT};
 
-/// How far a sentence's own time may lie from ours: a day. A receiver that lost its date by a day or by 1,024 weeks is
+/// How far a message's own time may lie from ours: a day. A receiver that lost its date by a day or by 1,024 weeks is
 /// wrong; our clock, once believed at all, is not that wrong.
 const OBSERVED_APART_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
-/// Makes readings of what a bus receives.
+/// Makes readings of what a bus receives. `D` takes bytes, or frames.
 #[derive(Debug)]
-pub(crate) struct Intake {
-    splitter: LineSplitter,
-    lines: Lines,
+pub(crate) struct Intake<D: ?Sized> {
+    maker: ReadingMaker,
+    decoder: Box<D>,
 }
 
-/// What stands behind the splitter.
+impl<D: ?Sized> Intake<D> {
+    pub(crate) fn new(stats: Arc<BusStats>, registry: SeriesRegistry, decoder: Box<D>) -> Self {
+        Self { maker: ReadingMaker::new(stats, registry), decoder }
+    }
+}
+
+impl Intake<dyn StreamDecoder> {
+    /// Takes what one read gave, received at `now`, and appends the readings that it completes to `out`.
+    pub(crate) fn take(&mut self, bytes: &[u8], now: Now, out: &mut Vec<Reading>) {
+        self.maker.stats.received(bytes.len(), now);
+        self.decoder.push(bytes, now.mono_ms, &mut self.maker.at(now, out));
+    }
+
+    /// Bytes that are held between two reads: the open message, and room for what it decodes to.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes()
+    }
+
+    /// A datagram ended, and with it its last message.
+    pub(crate) fn end_of_datagram(&mut self, now: Now, out: &mut Vec<Reading>) {
+        self.decoder.end_of_datagram(now.mono_ms, &mut self.maker.at(now, out));
+    }
+
+    /// The connection ended: the last message with it, and what the decoder remembers. Behind the next connection may
+    /// stand another device.
+    pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
+        self.decoder.end_of_stream(now.mono_ms, &mut self.maker.at(now, out));
+        self.maker.stats.know(self.decoder.sources());
+    }
+
+    /// Tells the devices heard so far to those who look at the bus.
+    pub(crate) fn tell_sources(&self) {
+        self.maker.stats.know(self.decoder.sources());
+    }
+}
+
+impl Intake<dyn FrameDecoder> {
+    /// Takes one frame, received at `now`, and appends the readings that it completes to `out`.
+    pub(crate) fn take_frame(&mut self, frame: &Frame, now: Now, out: &mut Vec<Reading>) {
+        self.maker.stats.received(frame.bytes().len(), now);
+        self.decoder.frame(frame, now.mono_ms, &mut self.maker.at(now, out));
+    }
+
+    /// Bytes that are held between two frames.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes()
+    }
+
+    /// The interface went away.
+    pub(crate) fn end_of_frames(&mut self, now: Now, out: &mut Vec<Reading>) {
+        self.decoder.end(now.mono_ms, &mut self.maker.at(now, out));
+        self.maker.stats.know(self.decoder.sources());
+    }
+
+    /// Tells the devices heard so far to those who look at the bus.
+    pub(crate) fn tell_sources(&self) {
+        self.maker.stats.know(self.decoder.sources());
+    }
+}
+
+/// Gives what was decoded its times and series, and counts what was dropped.
 #[derive(Debug)]
-struct Lines {
+pub(crate) struct ReadingMaker {
     stats: Arc<BusStats>,
-    decoder: Decoder,
-    decoded: Vec<Decoded>,
     known: HashMap<SeriesId, Arc<Series>>,
     registry: SeriesRegistry,
     rejects: RejectLog,
-    /// AIS fragments lost and messages unread, as far as they are in the statistics.
-    ais_told: [u64; 2],
 }
 
 /// A series of this bus, in the decoder's words. Built by moving what was decoded: no allocation.
@@ -43,135 +101,42 @@ struct Lines {
 struct SeriesId {
     context: Context,
     path: Cow<'static, str>,
-    talker: Talker,
+    source: Source,
     instance: Cow<'static, str>,
 }
 
-impl Intake {
+impl ReadingMaker {
     pub(crate) fn new(stats: Arc<BusStats>, registry: SeriesRegistry) -> Self {
-        let lines = Lines {
-            stats,
-            registry,
-            decoder: Decoder::new(),
-            decoded: Vec::new(),
-            known: HashMap::new(),
-            rejects: RejectLog::default(),
-            ais_told: [0; 2],
-        };
-        Self { splitter: LineSplitter::new(), lines }
+        Self { stats, registry, known: HashMap::new(), rejects: RejectLog::default() }
     }
 
-    /// Takes what one read gave, received at `now`, and appends the readings that it completes to `out`.
-    pub(crate) fn take(&mut self, bytes: &[u8], now: Now, out: &mut Vec<Reading>) {
-        self.lines.stats.received(bytes.len(), now);
-        let Self { splitter, lines } = self;
-        let mut sentences = 0;
-        splitter.push(bytes, |line| sentences += lines.line(line, bytes, now, out));
-        lines.stats.understood(sentences);
-        lines.tell_ais();
+    /// The sink of what came at `now`; its readings are appended to `out`.
+    pub(crate) const fn at<'a>(&'a mut self, now: Now, out: &'a mut Vec<Reading>) -> Taking<'a> {
+        Taking { maker: self, now, out, messages: 0 }
     }
 
-    /// Bytes that are held between two reads: the open line, and room for what a line decodes to.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.splitter.held_bytes() + self.lines.decoded.capacity() * size_of::<Decoded>()
-    }
-
-    /// A datagram ended, and with it its last line.
-    pub(crate) fn end_of_datagram(&mut self, now: Now, out: &mut Vec<Reading>) {
-        let Self { splitter, lines } = self;
-        let mut sentences = 0;
-        splitter.finish(|line| sentences += lines.line(line, b"", now, out));
-        lines.stats.understood(sentences);
-    }
-
-    /// The connection ended: the last line with it, and what the decoder remembers. Behind the next connection may
-    /// stand another talker, and a date kept over an outage is yesterday's.
-    pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
-        self.end_of_datagram(now, out);
-        self.lines.tell_ais();
-        self.lines.decoder = Decoder::new();
-        self.lines.ais_told = [0; 2];
-    }
-}
-
-impl Lines {
-    /// Handles one line, or the reason why there is none; returns 1 for a sound sentence. `near` is a sample for the
-    /// log where the splitter kept nothing.
-    fn line(&mut self, line: Result<&[u8], Rejected>, near: &[u8], now: Now, out: &mut Vec<Reading>) -> u64 {
-        let bytes = line.unwrap_or(near);
-        match line.and_then(|line| self.decoder.decode(line, &mut self.decoded)) {
-            Ok(sentence) if sentence.spec.is_none() => {
-                self.reject(REASON_UNSUPPORTED, &sentence.formatter, bytes, now);
-                1
-            }
-            Ok(_) => {
-                self.date_and_name(bytes, now, out);
-                1
-            }
-            Err(rejected) => {
-                self.reject(rejected.name(), &rejected, bytes, now);
-                0
-            }
-        }
-    }
-
-    /// Gives what was decoded its times and series.
-    fn date_and_name(&mut self, line: &[u8], now: Now, out: &mut Vec<Reading>) {
-        let mut decoded = std::mem::take(&mut self.decoded);
-        for Decoded { context, path, talker, instance, value, quality, observed_at } in decoded.drain(..) {
-            let Some(series) = self.series(SeriesId { context, path, talker, instance }) else {
-                self.reject(REASON_SERIES_LIMIT, &"no room for another series", line, now);
-                continue;
-            };
-            let observed_at = observed_at.map_or(now.wall, |said| {
-                if is_plausible(said, now) {
-                    return said;
-                }
-                self.stats.implausible();
-                now.wall
-            });
-            out.push(Reading { series, observed_at, received_at: now.wall, value, quality });
-        }
-        // The capacity is kept: the next line needs it.
-        self.decoded = decoded;
-    }
-
-    fn series(&mut self, id: SeriesId) -> Option<Arc<Series>> {
+    fn series(&mut self, id: SeriesId, unit_of: Option<&'static str>) -> Option<Arc<Series>> {
         if let Some(series) = self.known.get(&id) {
             return Some(Arc::clone(series));
         }
         let key = SeriesKey {
             context: id.context,
             path: id.path.clone(),
-            source: format!("{}.{}", self.stats.name(), id.talker).into(),
+            source: format!("{}.{}", self.stats.name(), id.source).into(),
             instance: Arc::from(&*id.instance),
         };
-        let series = self.registry.series(&key)?;
+        let series = self.registry.series_in(&key, unit_of.unwrap_or_else(|| unit(&id.path)))?;
         // No more than the registry has: what it refused is not kept.
         self.known.insert(id, Arc::clone(&series));
         Some(series)
     }
 
-    /// Counts what the decoder dropped without refusing a line: fragments whose rest never came, messages of types that
-    /// are not read.
-    fn tell_ais(&mut self) {
-        let now = [self.decoder.ais_fragments_lost(), self.decoder.ais_unread().iter().sum()];
-        for ((reason, total), told) in
-            [REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD].into_iter().zip(now).zip(&mut self.ais_told)
-        {
-            if total > *told {
-                self.stats.rejected(reason, total - *told);
-                *told = total;
-            }
-        }
-    }
-
-    fn reject(&mut self, reason: &'static str, why: &dyn std::fmt::Display, line: &[u8], now: Now) {
-        self.stats.rejected(reason, 1);
+    fn reject(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8], now: Now) {
+        self.stats.rejected(reason, count);
         let bus = self.stats.name();
-        match self.rejects.note(reason, 1, now.mono_ms) {
+        match self.rejects.note(reason, count, now.mono_ms) {
             Say::First => {
-                tracing::warn!(bus, reason, %why, sample = %sample(line), "dropped; more of it is only counted")
+                tracing::warn!(bus, reason, %why, sample = %sample(near), "dropped; more of it is only counted")
             }
             Say::Summary(count) => tracing::warn!(bus, count, last_reason = reason, "dropped since the last message"),
             Say::Nothing => {}
@@ -179,7 +144,49 @@ impl Lines {
     }
 }
 
-/// Whether a sentence's own time is believed. Before the firmware existed it never is (a receiver's week rollover).
+/// What one read brings. Sound messages are counted when it ends.
+#[derive(Debug)]
+pub(crate) struct Taking<'a> {
+    maker: &'a mut ReadingMaker,
+    now: Now,
+    out: &'a mut Vec<Reading>,
+    messages: u64,
+}
+
+impl Sink for Taking<'_> {
+    fn message(&mut self, readings: &mut Vec<Decoded>) {
+        self.messages += 1;
+        let now = self.now;
+        for Decoded { context, path, source, instance, unit, value, quality, observed_at } in readings.drain(..) {
+            let Some(series) = self.maker.series(SeriesId { context, path, source, instance }, unit) else {
+                self.maker.reject(REASON_SERIES_LIMIT, 1, &"no room for another series", b"", now);
+                continue;
+            };
+            let observed_at = observed_at.map_or(now.wall, |said| {
+                if is_plausible(said, now) {
+                    return said;
+                }
+                self.maker.stats.implausible();
+                now.wall
+            });
+            self.out.push(Reading { series, observed_at, received_at: now.wall, value, quality });
+        }
+    }
+
+    fn dropped(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8]) {
+        self.maker.reject(reason, count, why, near, self.now);
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        if self.messages > 0 {
+            self.maker.stats.understood(self.messages);
+        }
+    }
+}
+
+/// Whether a message's own time is believed. Before the firmware existed it never is (a receiver's week rollover).
 /// Else it must lie within a day of our clock, unless our clock is not to be believed: then the sentence knows better.
 fn is_plausible(said: Stamp, now: Now) -> bool {
     let near = said.millis_since(now.wall).saturating_abs() <= OBSERVED_APART_MS_MAX;
@@ -193,12 +200,13 @@ mod tests {
     use crate::config::Protocol;
     use crate::reading::Value;
     use crate::sensors::stats::BusState;
+    use crate::wire::nmea0183::{REASON_AIS_FRAGMENT_LOST, REASON_UNSUPPORTED, Stream};
 
     const NOON: Stamp = Stamp::from_millis(1_795_262_400_000);
 
-    fn intake(registry: &SeriesRegistry) -> Intake {
+    fn intake(registry: &SeriesRegistry) -> Intake<dyn StreamDecoder> {
         let stats = BusStats::new("nav", Protocol::Nmea0183, "tcp://a:1", BusState::Open);
-        Intake::new(Arc::new(stats), registry.clone())
+        Intake::new(Arc::new(stats), registry.clone(), Box::new(Stream::default()))
     }
 
     fn line(body: &str) -> Vec<u8> {
@@ -206,14 +214,14 @@ mod tests {
         format!("${body}*{sum:02X}\r\n").into_bytes()
     }
 
-    fn taken(intake: &mut Intake, bytes: &[u8], now: Now) -> Vec<Reading> {
+    fn taken(intake: &mut Intake<dyn StreamDecoder>, bytes: &[u8], now: Now) -> Vec<Reading> {
         let mut out = Vec::new();
         intake.take(bytes, now, &mut out);
         out
     }
 
-    fn rejected(intake: &Intake, reason: &str) -> u64 {
-        let snapshot = intake.lines.stats.snapshot(Clock::manual(NOON).now());
+    fn rejected(intake: &Intake<dyn StreamDecoder>, reason: &str) -> u64 {
+        let snapshot = intake.maker.stats.snapshot(Clock::manual(NOON).now());
         snapshot.rejected.get(reason).copied().unwrap_or(0)
     }
 
@@ -244,7 +252,7 @@ mod tests {
         now.quality = ClockQuality::None;
         assert_eq!(told(taken(&mut intake, &rmc("211127"), now)).utc_day(), "2027-11-21", "it knows better than we do");
         assert_eq!(told(taken(&mut intake, &rmc("070407"), now)), NOON, "but never a time before the firmware");
-        assert!(intake.lines.stats.snapshot(now).observed_at_implausible >= 3);
+        assert!(intake.maker.stats.snapshot(now).observed_at_implausible >= 3);
     }
 
     #[test]
@@ -258,7 +266,7 @@ mod tests {
             assert!(taken(&mut intake, half, now).is_empty());
             intake.end_of_stream(now, &mut Vec::new());
         }
-        assert!(rejected(&intake, REASON_AIS_FRAGMENT_LOST) >= 2, "{:?}", intake.lines.stats.snapshot(now).rejected);
+        assert!(rejected(&intake, REASON_AIS_FRAGMENT_LOST) >= 2, "{:?}", intake.maker.stats.snapshot(now).rejected);
     }
 
     #[test]
@@ -273,7 +281,7 @@ mod tests {
                 kept += taken(&mut intake, &line(&format!("{talker}DBT,7.8,f,2.4,M,1.3,F")), now).len();
             }
         }
-        assert_eq!((registry.len(), intake.lines.known.len()), (2, 2));
+        assert_eq!((registry.len(), intake.maker.known.len()), (2, 2));
         // `PA` to `PZ` are no talkers: `P` opens a proprietary sentence.
         let dropped = rejected(&intake, REASON_SERIES_LIMIT) + rejected(&intake, REASON_UNSUPPORTED);
         assert_eq!(dropped + kept as u64, 26 * 26, "each is kept or counted");
@@ -292,7 +300,7 @@ mod tests {
         }
         taken(&mut intake, b"\r\n", now);
         assert_eq!(taken(&mut intake, &line("SDDBT,7.8,f,2.4,M,1.3,F"), now).len(), 1);
-        let snapshot = intake.lines.stats.snapshot(now);
+        let snapshot = intake.maker.stats.snapshot(now);
         assert!(snapshot.rejected.values().sum::<u64>() > 0);
         assert!(snapshot.rejected.len() <= crate::sensors::stats::REASONS_MAX);
     }

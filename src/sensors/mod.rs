@@ -26,8 +26,10 @@ use crate::config::address::{Address, AddressError};
 use crate::config::{BusConfig, Protocol};
 use crate::entropy::Entropy;
 use crate::reading::SeriesRegistry;
+use crate::wire::StreamDecoder;
 
 use backoff::Backoff;
+use intake::Intake;
 
 pub use metrics::SensorMetrics;
 pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_LIMIT};
@@ -269,8 +271,10 @@ async fn keep_alive(protocol: Protocol, address: Address, context: BusContext) {
 }
 
 async fn run(address: Address, context: BusContext) {
+    let decoder: Box<dyn StreamDecoder> = Box::new(crate::wire::nmea0183::Stream::default());
+    let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoder);
     match address {
-        Address::Tcp { host, port } => tcp::run(context, host, port).await,
-        Address::Udp(address) => udp::run(context, address).await,
+        Address::Tcp { host, port } => tcp::run(context, host, port, intake).await,
+        Address::Udp(address) => udp::run(context, address, intake).await,
     }
 }

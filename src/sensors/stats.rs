@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::clock::{Now, Stamp};
 use crate::config::Protocol;
+use crate::wire::SourceInfo;
 
 /// Characters of an error that are kept: one line on a page.
 pub const ERROR_CHARACTERS_MAX: usize = 200;
@@ -28,15 +29,6 @@ pub const REASON_SERIES_LIMIT: &str = "series_limit";
 
 /// Reason: the bus's lane was full.
 pub const REASON_BUS_FULL: &str = "bus_full";
-
-/// Reason: a sound sentence that the decoder has no row for. Nothing of it is kept.
-pub const REASON_UNSUPPORTED: &str = "unsupported_sentence";
-
-/// Reason: a fragment of an AIS message whose other fragments never came.
-pub const REASON_AIS_FRAGMENT_LOST: &str = "ais_fragment_lost";
-
-/// Reason: an AIS message of a type that makes no readings yet.
-pub const REASON_AIS_UNREAD: &str = "ais_message_unread";
 
 /// Reason under which names beyond [`REASONS_MAX`] are counted.
 pub const REASON_OTHER: &str = "other";
@@ -97,6 +89,7 @@ struct Rest {
     listening_on: String,
     rejected: BTreeMap<&'static str, u64>,
     rate: RateWindow,
+    sources: Vec<SourceInfo>,
 }
 
 /// Readings in each of the last seconds, by the monotonic clock.
@@ -153,6 +146,8 @@ pub struct BusSnapshot {
     pub buffer_bytes: u64,
     /// Readings a second over the last `RATE_WINDOW_S` (10) full seconds.
     pub rate_per_second: f64,
+    /// The devices heard on it, as far as its wire names them.
+    pub sources: Vec<SourceInfo>,
 }
 
 impl BusStats {
@@ -211,6 +206,7 @@ impl BusStats {
             restarts: self.restarts.load(Ordering::Relaxed),
             buffer_bytes: self.buffer_bytes.load(Ordering::Relaxed),
             rate_per_second: rest.rate.per_second(now.mono_ms / 1_000),
+            sources: rest.sources.clone(),
         }
     }
 
@@ -241,6 +237,10 @@ impl BusStats {
     pub(crate) fn received(&self, bytes: usize, now: Now) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last_data_at.store(now.wall.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn know(&self, sources: Vec<SourceInfo>) {
+        self.rest().sources = sources;
     }
 
     pub(crate) fn buffers(&self, bytes: usize) {

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::reading::Reading;
+use crate::wire::StreamDecoder;
 
 use super::intake::Intake;
 use super::stats::{BusState, REASON_BUS_FULL};
@@ -22,8 +23,7 @@ use super::{BusContext, SensorsError};
 pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
 
 /// Runs until shutdown.
-pub(crate) async fn run(context: BusContext, host: String, port: u16) {
-    let mut intake = Intake::new(context.stats.clone(), context.registry.clone());
+pub(crate) async fn run(context: BusContext, host: String, port: u16, mut intake: Intake<dyn StreamDecoder>) {
     let mut backoff = context.backoff();
     loop {
         context.stats.set_state(BusState::Connecting);
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: BusContext, host: String, port: u16) {
 }
 
 /// One connection, from its opening to its end. `Ok` when the gateway stops.
-async fn session(context: &BusContext, host: &str, port: u16, intake: &mut Intake) -> Result<(), SensorsError> {
+async fn session(context: &BusContext, host: &str, port: u16, intake: &mut Intake<dyn StreamDecoder>) -> Result<(), SensorsError> {
     let mut stream = tokio::select! {
         biased;
         () = context.shutdown.cancelled() => return Ok(()),
@@ -68,7 +68,7 @@ async fn connect(limit: Duration, host: &str, port: u16) -> Result<TcpStream, Se
 async fn read(
     context: &BusContext,
     stream: &mut TcpStream,
-    intake: &mut Intake,
+    intake: &mut Intake<dyn StreamDecoder>,
     readings: &mut Vec<Reading>,
 ) -> Result<(), SensorsError> {
     let mut buffer = vec![0; READ_BYTES_MAX];

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use tokio::net::UdpSocket;
 
 use crate::reading::Reading;
+use crate::wire::StreamDecoder;
 
 use super::intake::Intake;
 use super::stats::{BusState, REASON_BUS_FULL};
@@ -19,8 +20,7 @@ use super::{BusContext, SensorsError};
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 
 /// Runs until shutdown.
-pub(crate) async fn run(context: BusContext, address: SocketAddr) {
-    let mut intake = Intake::new(context.stats.clone(), context.registry.clone());
+pub(crate) async fn run(context: BusContext, address: SocketAddr, mut intake: Intake<dyn StreamDecoder>) {
     let mut backoff = context.backoff();
     loop {
         context.stats.set_state(BusState::Connecting);
@@ -37,7 +37,7 @@ pub(crate) async fn run(context: BusContext, address: SocketAddr) {
 }
 
 /// One binding of the port, until it breaks (the interface went) or the gateway stops.
-async fn session(context: &BusContext, address: SocketAddr, intake: &mut Intake) -> Result<(), SensorsError> {
+async fn session(context: &BusContext, address: SocketAddr, intake: &mut Intake<dyn StreamDecoder>) -> Result<(), SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
     let socket = UdpSocket::bind(address).await.map_err(cannot)?;
     context.opened(Some(socket.local_addr().map_err(cannot)?));

@@ -55,7 +55,7 @@ const MEASURED: [(&str, &str, &str, f64, f64, f64); 29] = [
 ];
 
 /// SI units of the paths above, as the wire room names them.
-pub fn unit_of(path: &str) -> &'static str {
+fn unit_of(path: &str) -> &'static str {
     let last = path.rsplit('.').next().unwrap_or_default();
     match last {
         "position" => "deg",
@@ -118,7 +118,7 @@ impl Vessel {
         let key = SeriesKey { context, path: path.into(), source: source.into(), instance: instance.into() };
         let now = self.clock.now().wall;
         Reading {
-            series: self.series.series(&key).unwrap(),
+            series: self.series.series_in(&key, unit_of(path)).unwrap(),
             observed_at: now.plus_millis(-40),
             received_at: now,
             value,

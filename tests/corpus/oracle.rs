@@ -5,7 +5,8 @@ use std::f64::consts::PI;
 
 use hawser::clock::Stamp;
 use hawser::reading::{Context, Value};
-use hawser::wire::nmea0183::{ChecksumRule, Decoded, Decoder, LineSplitter, Sentence};
+use hawser::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Sentence};
+use hawser::wire::Decoded;
 use serde_json::Value as Json;
 
 const KNOT: f64 = 1852.0 / 3600.0;
@@ -90,7 +91,7 @@ struct Board {
 impl Board {
     fn take(&mut self, decoded: Vec<Decoded>) {
         let Some(first) = decoded.first() else { return };
-        if first.context == Context::OwnShip && first.talker.as_str() != "AI" {
+        if first.context == Context::OwnShip && first.source.to_string() != "AI" {
             // A new epoch: gpsd forgets the old one.
             if first.observed_at.is_some() && first.observed_at != self.epoch {
                 self.own.clear();

@@ -2,14 +2,14 @@
 //! clock.
 
 use super::ais::Ais;
-use super::emit::{Decoded, Emit};
+use crate::wire::{Decoded, Emit, Source};
 use super::number;
 use super::reject::Rejected;
 use super::rules;
 use super::sentence::{ChecksumRule, Fields, Sentence};
 use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
 use super::time::{self, Dates, Day, TimeOfDay};
-use super::word::{Formatter, Talker};
+use crate::wire::{Formatter, Talker};
 use crate::clock::Stamp;
 use crate::reading::Quality;
 
@@ -85,7 +85,7 @@ impl Decoder {
         let fields = sentence.index()?;
         let done = match spec.special {
             Special::Ais(own) => {
-                let emit = Emit::new(out, sentence.talker, None);
+                let emit = Emit::new(out, Source::Talker(sentence.talker), None);
                 self.ais.take(&fields, sentence.talker, own, emit)
             }
             _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
@@ -105,7 +105,7 @@ impl Decoder {
         out: &mut Vec<Decoded>,
     ) -> Result<(), BadField> {
         let observed_at = self.observed_at(spec.time, fields, talker);
-        let mut emit = Emit::new(out, talker, observed_at);
+        let mut emit = Emit::new(out, Source::Talker(talker), observed_at);
         for rule in spec.readings {
             rules::apply(rule, fields, &mut emit)?;
         }

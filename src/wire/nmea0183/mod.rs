@@ -23,12 +23,11 @@
 //!    blank says nothing. `.valid(...)` names the status field, `.when(...)` the letter that chooses between forms.
 //! 2. Put the row into `TABLE`. A formatter that is not there is counted as `unsupported_sentence`, not rejected.
 //! 3. A value that needs two fields, or a path that depends on one, is a function in `special.rs`; try a rule first.
-//! 4. Give each new path its unit in `unit.rs`. Paths and units are Signal K's; a test holds them against its list.
+//! 4. Give each new path its unit in `wire/unit.rs`. Paths and units are Signal K's; a test holds them against its list.
 //! 5. Add cases to `tests.rs` with values worked out by hand from the standard: good, blank, void, out of range.
 
 mod ais;
 mod decoder;
-mod emit;
 mod number;
 mod reject;
 mod rows;
@@ -36,21 +35,19 @@ mod rules;
 mod sentence;
 mod special;
 mod split;
+mod stream;
 mod table;
 mod time;
-mod unit;
-mod word;
 mod xdr;
 
 #[cfg(test)]
 mod tests;
 
 pub use decoder::{Decoder, DecoderCounts, UNSUPPORTED_FORMATTERS_MAX};
-pub use emit::Decoded;
 pub use reject::Rejected;
 pub use rows::TABLE;
 pub use sentence::{ChecksumRule, FIELDS_MAX, Sentence, checksum};
 pub use split::{LINE_BYTES_MAX, LineSplitter};
+pub use stream::{REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_UNSUPPORTED, Stream};
 pub use table::{Absent, FieldSpec, SentenceSpec};
-pub use unit::unit;
-pub use word::{Formatter, Talker, Word};
+pub use xdr::unit_of_quantity as unit_of_transducer;

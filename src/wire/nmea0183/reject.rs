@@ -1,6 +1,6 @@
 //! Why a line gave nothing. Each reason is counted by its name; none of them stops the stream.
 
-use super::word::Formatter;
+use crate::wire::Formatter;
 
 /// Why bytes of a bus were not taken as a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::emit::Emit;
+use crate::wire::Emit;
 use super::number;
 use super::sentence::Fields;
 use super::table::{Absent, BadField, DEG_RAD, Number, ReadingSpec, Take, Unit, Valid};

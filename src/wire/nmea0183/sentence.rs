@@ -4,7 +4,7 @@
 
 use super::reject::Rejected;
 use super::table::{self, SentenceSpec};
-use super::word::{Formatter, Talker, Word};
+use crate::wire::{Formatter, Talker, Word};
 
 /// The most fields a decoded sentence may have. 82 characters hold 38 at most; XDR of long lines reaches 48.
 pub const FIELDS_MAX: usize = 64;
@@ -149,7 +149,7 @@ fn address_words(address: &[u8]) -> Option<(Talker, Formatter)> {
             let (talker, rest) = address.split_at(4);
             // The rest is the maker's own: kept as far as it is a word, never a reason to reject.
             let upper = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-            let word = rest.iter().take(super::word::WORD_BYTES_MAX).take_while(|b| upper(b)).count();
+            let word = rest.iter().take(crate::wire::WORD_BYTES_MAX).take_while(|b| upper(b)).count();
             Some((Word::new(talker)?, Word::new(&rest[..word])?))
         }
         [_, _, _, _, _] => Some((Word::new(&address[..2])?, Word::new(&address[2..])?)),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::emit::Emit;
+use crate::wire::Emit;
 use super::number;
 use super::rules::Found;
 use super::sentence::Fields;

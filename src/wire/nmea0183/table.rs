@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 
-use super::emit::Emit;
+use crate::wire::Emit;
 use super::number::Malformed;
 use super::rows::TABLE;
 use super::sentence::Fields;
-use super::word::{Formatter, Talker};
+use crate::wire::{Formatter, Talker};
 use crate::reading::Value;
 
 /// Knots in m/s: 1852 m an hour.
@@ -275,7 +275,7 @@ pub fn find(talker: Talker, formatter: Formatter) -> Option<&'static SentenceSpe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::nmea0183::word::Word;
+    use crate::wire::Word;
 
     #[test]
     fn every_row_is_found_and_names_its_fields_once() {

@@ -5,6 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::reading::{Context, Quality, Value};
+use crate::wire::Decoded;
 
 /// A line with its checksum.
 fn line(content: &str) -> String {
@@ -262,7 +263,7 @@ fn an_ais_target_never_lands_on_the_own_ship() {
     let to_port = decoded(&["AIVDM,1,1,,A,13`dU17Pgvbl<89d`0o>3s>R0000,0"]);
     assert_eq!(to_port.iter().map(self::told).nth(1).as_deref(), Some("navigation.rateOfTurn = -0.206155155"));
     let own = decoded(&["AIVDO,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0"]);
-    assert!(own.iter().all(|d| d.context == Context::OwnShip && d.talker.as_str() == "AI"));
+    assert!(own.iter().all(|d| d.context == Context::OwnShip && d.source.to_string() == "AI"));
 }
 
 #[test]

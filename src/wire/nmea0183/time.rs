@@ -1,6 +1,6 @@
 //! Dates and times of day in sentences. There is no clock here: a time is what a talker said, or nothing.
 
-use super::word::Talker;
+use crate::wire::Talker;
 use crate::clock::Stamp;
 use crate::reading::Value;
 
@@ -182,7 +182,7 @@ impl Dates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::nmea0183::word::Word;
+    use crate::wire::Word;
 
     fn time(text: &str) -> TimeOfDay {
         TimeOfDay::read(text.as_bytes()).unwrap()

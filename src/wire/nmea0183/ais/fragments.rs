@@ -1,7 +1,7 @@
 //! Puts AIS messages of several sentences together. Bounded by count and by age, measured in sentences: there is no
 //! clock.
 
-use crate::wire::nmea0183::word::Talker;
+use crate::wire::Talker;
 
 /// Messages that may be in the making at once: ten sequence numbers on two channels, and one more talker's share.
 const MESSAGES_MAX: usize = 32;

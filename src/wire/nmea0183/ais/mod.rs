@@ -9,12 +9,12 @@ mod bits;
 mod fragments;
 mod values;
 
-use super::emit::Emit;
+use crate::wire::Emit;
 use super::number;
 use super::reject::Rejected;
 use super::sentence::Fields;
 use super::table::BadField;
-use super::word::Talker;
+use crate::wire::Talker;
 use bits::Bits;
 use fragments::{Fragment, Fragments, Key};
 

@@ -9,7 +9,7 @@ use ais::messages::{self, AisMessage};
 use super::bits::Bits;
 use crate::clock::Stamp;
 use crate::reading::{Context, Quality, Value};
-use crate::wire::nmea0183::emit::Emit;
+use crate::wire::Emit;
 use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, Words};
 use crate::wire::nmea0183::time::{self, Day, TimeOfDay};
 

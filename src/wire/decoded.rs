@@ -1,12 +1,12 @@
-//! Readings on their way out of a sentence.
+//! Values on their way from a wire to a reading.
 
 use std::borrow::Cow;
 
-use super::word::Talker;
+use super::source::Source;
 use crate::clock::Stamp;
 use crate::reading::{Context, Quality, Value};
 
-/// One value out of a sentence. The bus adds its own name and the time of receipt.
+/// One value out of a message. The bus adds its own name and the time of receipt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
     /// Whom it is about.
@@ -14,30 +14,32 @@ pub struct Decoded {
     /// Signal K path.
     pub path: Cow<'static, str>,
     /// Who said it.
-    pub talker: Talker,
+    pub source: Source,
     /// Which of several alike; empty when there is one only.
     pub instance: Cow<'static, str>,
+    /// The SI unit, where the path alone does not tell it: device maps, DBC files.
+    pub unit: Option<&'static str>,
     /// The value, SI; `Absent` when the quality is not good.
     pub value: Value,
     /// Whether it can be used.
     pub quality: Quality,
-    /// When the sentence says it was measured, if it says so and its date is known.
+    /// When the message says it was measured, if it says so and its date is known.
     pub observed_at: Option<Stamp>,
 }
 
-/// Takes the readings of one sentence, all of one talker, context and time.
+/// Takes the readings of one message, all of one source, context and time.
 #[derive(Debug)]
 pub struct Emit<'a> {
     out: &'a mut Vec<Decoded>,
-    talker: Talker,
+    source: Source,
     context: Context,
     observed_at: Option<Stamp>,
 }
 
 impl<'a> Emit<'a> {
     /// Readings of the own ship.
-    pub const fn new(out: &'a mut Vec<Decoded>, talker: Talker, observed_at: Option<Stamp>) -> Self {
-        Self { out, talker, context: Context::OwnShip, observed_at }
+    pub const fn new(out: &'a mut Vec<Decoded>, source: Source, observed_at: Option<Stamp>) -> Self {
+        Self { out, source, context: Context::OwnShip, observed_at }
     }
 
     /// From here on, readings about `context`.
@@ -50,7 +52,7 @@ impl<'a> Emit<'a> {
         Self { observed_at, ..self }
     }
 
-    /// When all of them were measured, if the sentence says so.
+    /// When all of them were measured, if the message says so.
     pub const fn observed_at(&self) -> Option<Stamp> {
         self.observed_at
     }
@@ -67,7 +69,7 @@ impl<'a> Emit<'a> {
 
     /// Any reading.
     pub fn push(&mut self, path: Cow<'static, str>, instance: Cow<'static, str>, value: Value, quality: Quality) {
-        let (context, talker, observed_at) = (self.context, self.talker, self.observed_at);
-        self.out.push(Decoded { context, path, talker, instance, value, quality, observed_at });
+        let (context, source, observed_at) = (self.context, self.source, self.observed_at);
+        self.out.push(Decoded { context, path, source, instance, unit: None, value, quality, observed_at });
     }
 }

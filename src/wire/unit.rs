@@ -1,13 +1,13 @@
-//! The SI unit of each path that sentences make. A test holds it against Signal K's own list where that is at hand.
+//! The SI unit of each path that decoders make. A test holds it against Signal K's own list where that is at hand.
 
-use super::xdr;
+use super::nmea0183::unit_of_transducer;
 
 /// The SI unit of a path: `m`, `rad`, `m/s`, `K`, `Hz`, `deg` for positions; empty when it has none.
 pub fn unit(path: &str) -> &'static str {
     if let Some(rest) = path.strip_prefix("sensors.") {
         return match rest.rsplit_once('.') {
             Some(("ais", "fromBow" | "fromCenter")) => "m",
-            Some((_, quantity)) => xdr::unit_of_quantity(quantity),
+            Some((_, quantity)) => unit_of_transducer(quantity),
             None => "",
         };
     }
