@@ -40,7 +40,12 @@ pub(crate) async fn run(context: BusContext, host: String, port: u16, mut intake
 }
 
 /// One connection, from its opening to its end. `Ok` when the gateway stops.
-async fn session(context: &BusContext, host: &str, port: u16, intake: &mut Intake<dyn StreamDecoder>) -> Result<(), SensorsError> {
+async fn session(
+    context: &BusContext,
+    host: &str,
+    port: u16,
+    intake: &mut Intake<dyn StreamDecoder>,
+) -> Result<(), SensorsError> {
     let mut stream = tokio::select! {
         biased;
         () = context.shutdown.cancelled() => return Ok(()),

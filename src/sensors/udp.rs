@@ -37,7 +37,11 @@ pub(crate) async fn run(context: BusContext, address: SocketAddr, mut intake: In
 }
 
 /// One binding of the port, until it breaks (the interface went) or the gateway stops.
-async fn session(context: &BusContext, address: SocketAddr, intake: &mut Intake<dyn StreamDecoder>) -> Result<(), SensorsError> {
+async fn session(
+    context: &BusContext,
+    address: SocketAddr,
+    intake: &mut Intake<dyn StreamDecoder>,
+) -> Result<(), SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
     let socket = UdpSocket::bind(address).await.map_err(cannot)?;
     context.opened(Some(socket.local_addr().map_err(cannot)?));

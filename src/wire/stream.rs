@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::source::SourceInfo;
 use super::Decoded;
+use super::source::SourceInfo;
 
 /// Where a decoder puts what it makes.
 pub trait Sink {

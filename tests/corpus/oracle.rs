@@ -5,8 +5,8 @@ use std::f64::consts::PI;
 
 use hawser::clock::Stamp;
 use hawser::reading::{Context, Value};
-use hawser::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Sentence};
 use hawser::wire::Decoded;
+use hawser::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Sentence};
 use serde_json::Value as Json;
 
 const KNOT: f64 = 1852.0 / 3600.0;

@@ -9,8 +9,8 @@ use std::fmt;
 
 pub use frame::{Frame, Identifier, Message, PAYLOAD_BYTES_MAX};
 
-use super::source::SourceInfo;
 use super::Sink;
+use super::source::SourceInfo;
 
 /// Frames of one CAN bus in, readings out: NMEA 2000, J1939, or a DBC. Listens only.
 pub trait FrameDecoder: fmt::Debug + Send {

@@ -2,16 +2,16 @@
 //! clock.
 
 use super::ais::Ais;
-use crate::wire::{Decoded, Emit, Source};
 use super::number;
 use super::reject::Rejected;
 use super::rules;
 use super::sentence::{ChecksumRule, Fields, Sentence};
 use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
 use super::time::{self, Dates, Day, TimeOfDay};
-use crate::wire::{Formatter, Talker};
 use crate::clock::Stamp;
 use crate::reading::Quality;
+use crate::wire::{Decoded, Emit, Source};
+use crate::wire::{Formatter, Talker};
 
 /// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
 /// perhaps 30. More are counted together, so that garbage cannot grow the list.

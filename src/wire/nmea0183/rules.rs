@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::wire::Emit;
 use super::number;
 use super::sentence::Fields;
 use super::table::{Absent, BadField, DEG_RAD, Number, ReadingSpec, Take, Unit, Valid};
 use crate::reading::{Quality, Value};
+use crate::wire::Emit;
 
 /// What a field turned out to hold.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::wire::Emit;
 use super::number;
 use super::rules::Found;
 use super::sentence::Fields;
 use super::table::{BadField, DEG_RAD};
 use crate::reading::{Quality, Value};
+use crate::wire::Emit;
 
 /// 0 degrees Celsius in kelvin.
 pub const CELSIUS_K: f64 = 273.15;

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 
-use crate::wire::Emit;
 use super::number::Malformed;
 use super::rows::TABLE;
 use super::sentence::Fields;
-use crate::wire::{Formatter, Talker};
 use crate::reading::Value;
+use crate::wire::Emit;
+use crate::wire::{Formatter, Talker};
 
 /// Knots in m/s: 1852 m an hour.
 pub const KNOT_M_S: f64 = 1852.0 / 3600.0;

@@ -1,8 +1,8 @@
 //! Dates and times of day in sentences. There is no clock here: a time is what a talker said, or nothing.
 
-use crate::wire::Talker;
 use crate::clock::Stamp;
 use crate::reading::Value;
+use crate::wire::Talker;
 
 /// Microseconds a second.
 const SECOND_US: i64 = 1_000_000;

@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use crate::wire::Emit;
 use super::number;
 use super::rules::Found;
 use super::sentence::Fields;
 use super::special::CELSIUS_K;
 use super::table::{BadField, DEG_RAD};
 use crate::reading::Value;
+use crate::wire::Emit;
 
 /// The longest transducer name kept in a path. Longer ones are cut: the sentence itself allows some 60.
 const NAME_BYTES_MAX: usize = 32;

@@ -9,11 +9,11 @@ mod bits;
 mod fragments;
 mod values;
 
-use crate::wire::Emit;
 use super::number;
 use super::reject::Rejected;
 use super::sentence::Fields;
 use super::table::BadField;
+use crate::wire::Emit;
 use crate::wire::Talker;
 use bits::Bits;
 use fragments::{Fragment, Fragments, Key};
