@@ -246,7 +246,9 @@ impl Sensors {
                 sensors.tasks.push(tokio::spawn(keep_alive(plan, context)));
             }
         }
-        sensors.tasks.push(tokio::spawn(watch_silence(contexts, context.shutdown.clone())));
+        if !contexts.is_empty() {
+            sensors.tasks.push(tokio::spawn(watch_silence(contexts, context.shutdown.clone())));
+        }
         Ok(sensors)
     }
 
