@@ -4,10 +4,14 @@
 //! together themselves hand it out. A [`FrameDecoder`] makes readings of either.
 
 mod frame;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod transport_protocol;
 
 use std::fmt;
 
 pub use frame::{Frame, Identifier, Message, PAYLOAD_BYTES_MAX};
+pub use transport_protocol::{LongMessage, TransportProtocol};
 
 use super::Sink;
 use super::source::SourceInfo;
