@@ -7,6 +7,7 @@
 
 mod format;
 mod frame;
+pub mod names;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -14,7 +15,7 @@ pub mod transport_protocol;
 
 use std::fmt;
 
-pub use format::{Format, Framing, Item, Reason, Rejected, socketcan_frame};
+pub use format::{Format, Framing, Item, Reason, Rejected};
 pub use frame::{Frame, Identifier, Message, PAYLOAD_BYTES_MAX};
 pub use stream::CanStream;
 pub use transport_protocol::{LongMessage, TransportProtocol};

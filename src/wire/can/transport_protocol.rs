@@ -10,19 +10,19 @@ use super::frame::{Frame, Identifier, Message, PAYLOAD_BYTES_MAX};
 use crate::clock::Stamp;
 use crate::wire::Sink;
 
-/// Connection management (TP.CM), J1939-21, 5.10.3.
+/// Connection management (TP.CM), J1939-21, 5.10.
 const PGN_CONNECTION: u32 = 60_416;
 
-/// Data transfer (TP.DT), J1939-21, 5.10.4.
+/// Data transfer (TP.DT), J1939-21, 5.10.
 const PGN_DATA: u32 = 60_160;
 
 /// Bytes of data in a packet, behind its number.
 const PACKET_BYTES: usize = 7;
 
-/// How long the packets of a broadcast may lie apart: T1 of J1939-21, 5.10.2.4. They come 50 to 200 ms apart.
+/// How long the packets of a broadcast may lie apart: T1 of J1939-21, 5.10. They come 50 to 200 ms apart.
 const BROADCAST_GAP_MS_MAX: u64 = 750;
 
-/// How long a connection may be silent: T2 and T3 of J1939-21, 5.10.2.4, the longest that its ends wait for each other.
+/// How long a connection may be silent: T2 and T3 of J1939-21, 5.10, the longest that its ends wait for each other.
 const CONNECTION_GAP_MS_MAX: u64 = 1_250;
 
 /// Messages that are put together at once. A device sends one broadcast and few connections at a time; a bus has about
@@ -63,7 +63,7 @@ impl LongMessage {
     }
 }
 
-/// What the first byte of TP.CM says (J1939-21, 5.10.3).
+/// What the first byte of TP.CM says (J1939-21, 5.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Control {
     RequestToSend,

@@ -232,8 +232,8 @@ fn raw_frame(body: &[u8], at: Option<Stamp>) -> Result<Frame, Reason> {
     Frame::extended(id, data).map(|frame| Frame { at, ..frame }).ok_or(Reason::BadFrame)
 }
 
-/// Reads one line of N2K ASCII: `Ahhmmss.ddd SSDDP PPPPP payload`, all hexadecimal but the time, which has no date and is
-/// not used.
+/// Reads one line of N2K ASCII: `Ahhmmss.ddd SSDDP PPPPP payload`, all hexadecimal but the time, which has no date and
+/// is not used.
 pub(super) fn read_ascii<'a>(line: &[u8], payload: &'a mut Vec<u8>) -> Result<Message<'a>, Reason> {
     let mut words = words(line);
     let is_time = |word: &[u8]| matches!(word, [b'A', _, _, _, _, _, _, b'.', ..]);

@@ -8,7 +8,6 @@ mod canboat;
 mod candump;
 mod lines;
 mod pcan_view;
-mod socketcan;
 mod yacht_devices;
 
 use std::fmt;
@@ -17,8 +16,6 @@ use super::frame::{Frame, Message};
 use actisense::Bst;
 use canboat::Canboat;
 use lines::Lines;
-
-pub use socketcan::socketcan_frame;
 
 /// One frame, or one message that the gateway put together itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -166,18 +166,6 @@ fn a_format_is_known_by_its_first_lines(#[case] head: &[u8], #[case] expected: O
 }
 
 #[test]
-fn captures_lay_frames_out_as_socketcan_does() {
-    let packet = b"\x89\xf1\x13\x24\x02\x00\x00\x00\xaa\xbb";
-    assert_eq!(socketcan_frame(packet, None), Ok(Frame::extended(0x09F1_1324, &[0xAA, 0xBB]).unwrap()));
-    let standard = b"\x00\x00\x01\x23\x00\x00\x00\x00";
-    assert_eq!(socketcan_frame(standard, None), Ok(Frame::standard(0x123, &[]).unwrap()));
-    assert_eq!(socketcan_frame(&packet[..9], None), Err(Reason::Cut));
-    assert_eq!(socketcan_frame(b"\x40\0\0\0\0\0\0\0", None), Err(Reason::Remote));
-    assert_eq!(socketcan_frame(b"\x20\0\0\0\0\0\0\0", None), Err(Reason::ErrorFrame));
-    assert_eq!(socketcan_frame(b"\x80\0\0\0\x40\0\0\0", None), Err(Reason::CanFd));
-}
-
-#[test]
 fn an_endless_line_is_dropped_once_and_the_next_one_found() {
     let long = [&vec![b'x'; 20_000][..], b"\n21:55:35.425 R 15FD0723 FF\n21:5"].concat();
     let expected = ["too_long", "15FD0723#FF", "cut"];
@@ -219,6 +207,5 @@ proptest! {
         let whole = read(ALL[which], &[&bytes]);
         prop_assert_eq!(read(ALL[which], &bytes.chunks(size).collect::<Vec<_>>()), whole);
         let _ = Format::detect(&bytes);
-        let _ = socketcan_frame(&bytes, None);
     }
 }
