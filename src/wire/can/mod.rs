@@ -3,7 +3,9 @@
 //! [`Frame`] is what a CAN controller received, [`Message`] a PGN's whole payload, as gateways that put fast packets
 //! together themselves hand it out. A [`FrameDecoder`] makes readings of either.
 
+pub mod fast_packet;
 mod frame;
+pub mod names;
 
 use std::fmt;
 
