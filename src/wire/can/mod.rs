@@ -5,6 +5,7 @@
 //! writes them, [`CanStream`] such a gateway with a decoder behind it, [`TransportProtocol`] what puts long messages
 //! together for J1939 and NMEA 2000 alike.
 
+pub mod fast_packet;
 mod format;
 mod frame;
 pub mod names;
