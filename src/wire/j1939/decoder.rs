@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender};
 use super::identity::{Identity, Name, instance};
-use super::rows::group;
-use super::table::{Group, Parameter};
-use crate::reading::Context;
+use super::rows::{GROUPS, group};
+use crate::reading::{Context, Quality};
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message, TransportProtocol};
 use crate::wire::{Decoded, Sink, Source, SourceInfo};
@@ -50,6 +49,7 @@ pub struct Decoder {
     diagnostics: Diagnostics,
     /// What each address said of itself: at most 256 of four short texts.
     identities: BTreeMap<u8, Identity>,
+    heard: Heard,
     unsupported: Vec<(u32, u64)>,
     unsupported_other: u64,
     decoded: Vec<Decoded>,
@@ -83,7 +83,7 @@ impl Decoder {
             // The bus's own business; nothing is lost with it.
             PGN_REQUEST | PGN_ACKNOWLEDGEMENT => {}
             _ => match group(pgn) {
-                Some(group) => readings(group, payload, sender, &mut self.decoded),
+                Some(group) => self.heard.readings(group, payload, address, sender, &mut self.decoded),
                 None => self.count_unsupported(pgn, payload, sink),
             },
         }
@@ -110,6 +110,7 @@ impl Decoder {
             let identity = moved_from.and_then(|from| self.identities.remove(&from));
             self.identities.remove(&address);
             self.identities.extend(identity.map(|identity| (address, identity)));
+            self.heard.0[usize::from(address)] = [0; GROUPS.len()];
             self.diagnostics.forget(Source::Address(address), &mut self.decoded);
         }
     }
@@ -154,7 +155,8 @@ impl FrameDecoder for Decoder {
     fn held_bytes(&self) -> usize {
         let identities = self.identities.len() * Identity::BYTES_MAX;
         let decoded = self.decoded.capacity() * size_of::<Decoded>();
-        self.transport.held_bytes() + self.diagnostics.held_bytes() + identities + decoded
+        let heard = size_of_val(&*self.heard.0);
+        self.transport.held_bytes() + self.diagnostics.held_bytes() + identities + heard + decoded
     }
 
     fn sources(&self) -> Vec<SourceInfo> {
@@ -168,16 +170,35 @@ impl FrameDecoder for Decoder {
     }
 }
 
-fn readings(group: &Group, payload: &[u8], sender: Sender, out: &mut Vec<Decoded>) {
-    let read = |parameter: &Parameter| {
-        let (value, quality) = parameter.read(payload)?;
-        let path = match parameter.path.split_once('*') {
-            Some((before, after)) => format!("{before}{}{after}", sender.instance).into(),
-            None => parameter.path.into(),
-        };
-        let unit = (!parameter.unit.is_empty()).then_some(parameter.unit);
-        let (context, source, instance) = (Context::OwnShip, sender.source, "".into());
-        Some(Decoded { context, path, source, instance, unit, value, quality, observed_at: None })
-    };
-    out.extend(group.parameters.iter().filter_map(read));
+/// Of which parameters an address ever gave a value: a bit each, eight at most in a group. 256 addresses take 8 KiB.
+#[derive(Debug)]
+struct Heard(Box<[[u8; GROUPS.len()]; 256]>);
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self(Box::new([[0; GROUPS.len()]; 256]))
+    }
+}
+
+impl Heard {
+    /// Makes the readings of one group, as its place in [`GROUPS`].
+    fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) {
+        let heard = &mut self.0[usize::from(address)][group];
+        for (at, parameter) in GROUPS[group].parameters.iter().enumerate() {
+            let Some((value, quality)) = parameter.read(payload) else { continue };
+            let bit = 1 << at;
+            match quality {
+                Quality::NotAvailable if !parameter.is_main && *heard & bit == 0 => continue,
+                Quality::Good => *heard |= bit,
+                _ => {}
+            }
+            let path = match parameter.path.split_once('*') {
+                Some((before, after)) => format!("{before}{}{after}", sender.instance).into(),
+                None => parameter.path.into(),
+            };
+            let unit = (!parameter.unit.is_empty()).then_some(parameter.unit);
+            let (context, source, instance) = (Context::OwnShip, sender.source, "".into());
+            out.push(Decoded { context, path, source, instance, unit, value, quality, observed_at: None });
+        }
+    }
 }

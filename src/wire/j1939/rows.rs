@@ -18,12 +18,24 @@ const fn celsius(bytes: usize, scale: f64, offset: f64) -> Kind {
 }
 
 const fn p(spn: u32, name: &'static str, path: &'static str, unit: &'static str, byte: usize, kind: Kind) -> Parameter {
-    Parameter { spn, name, path, unit, byte, kind }
+    Parameter { spn, name, path, unit, byte, kind, is_main: false }
 }
 
-/// The group of a PGN.
-pub(super) fn group(pgn: u32) -> Option<&'static Group> {
-    GROUPS.binary_search_by_key(&pgn, |group| group.pgn).ok().and_then(|at| GROUPS.get(at))
+/// What its group is for: "not available" is a reading from the first on.
+const fn main(
+    spn: u32,
+    name: &'static str,
+    path: &'static str,
+    unit: &'static str,
+    byte: usize,
+    kind: Kind,
+) -> Parameter {
+    Parameter { is_main: true, ..p(spn, name, path, unit, byte, kind) }
+}
+
+/// The group of a PGN, by its place in [`GROUPS`].
+pub(super) fn group(pgn: u32) -> Option<usize> {
+    GROUPS.binary_search_by_key(&pgn, |group| group.pgn).ok()
 }
 
 /// What a suspect parameter number is, where the table has it.
@@ -62,7 +74,7 @@ pub(super) const GROUPS: &[Group] = &[
         pgn: 61_443,
         parameters: &[
             p(91, "accelerator pedal position 1", "propulsion.*.throttle", "ratio", 2, number(1, 0.004, 0.0)),
-            p(92, "engine load at current speed", "propulsion.*.engineLoad", "ratio", 3, number(1, 0.01, 0.0)),
+            main(92, "engine load at current speed", "propulsion.*.engineLoad", "ratio", 3, number(1, 0.01, 0.0)),
             p(974, "remote accelerator position", "propulsion.*.remoteThrottle", "ratio", 4, number(1, 0.004, 0.0)),
             p(
                 3_357,
@@ -87,7 +99,7 @@ pub(super) const GROUPS: &[Group] = &[
                 number(1, 0.01, -1.25),
             ),
             p(513, "actual engine torque", "propulsion.*.engineTorque", "ratio", 3, number(1, 0.01, -1.25)),
-            p(190, "engine speed", "propulsion.*.revolutions", "Hz", 4, number(2, 0.125 / 60.0, 0.0)),
+            main(190, "engine speed", "propulsion.*.revolutions", "Hz", 4, number(2, 0.125 / 60.0, 0.0)),
             p(
                 2_432,
                 "torque demanded by the engine",
@@ -103,7 +115,7 @@ pub(super) const GROUPS: &[Group] = &[
         pgn: 61_445,
         parameters: &[
             p(526, "actual gear ratio", "propulsion.*.transmission.gearRatio", "ratio", 2, number(2, 0.001, 0.0)),
-            p(523, "current gear", "propulsion.*.transmission.gear", "", 4, Kind::Gear),
+            main(523, "current gear", "propulsion.*.transmission.gear", "", 4, Kind::Gear),
         ],
     },
     // EGF1, J1939-71.
@@ -125,7 +137,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_029,
         parameters: &[
-            p(2_452, "generator real power", "electrical.generators.*.realPower", "W", 1, number(4, 1.0, -2.0e9)),
+            main(2_452, "generator real power", "electrical.generators.*.realPower", "W", 1, number(4, 1.0, -2.0e9)),
             p(
                 2_460,
                 "generator apparent power",
@@ -140,7 +152,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_030,
         parameters: &[
-            p(
+            main(
                 2_440,
                 "generator voltage, line to line",
                 "electrical.generators.*.lineLineVoltage",
@@ -353,7 +365,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_253,
         parameters: &[
-            p(247, "engine total hours", "propulsion.*.runTime", "s", 1, number(4, 180.0, 0.0)),
+            main(247, "engine total hours", "propulsion.*.runTime", "s", 1, number(4, 180.0, 0.0)),
             p(249, "engine total revolutions", "propulsion.*.totalRevolutions", "", 5, number(4, 1_000.0, 0.0)),
         ],
     },
@@ -361,7 +373,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_257,
         parameters: &[
-            p(182, "trip fuel", "propulsion.*.fuel.used", "m3", 1, number(4, 0.0005, 0.0)),
+            main(182, "trip fuel", "propulsion.*.fuel.used", "m3", 1, number(4, 0.0005, 0.0)),
             p(250, "total fuel used", "propulsion.*.fuel.totalUsed", "m3", 5, number(4, 0.0005, 0.0)),
         ],
     },
@@ -369,9 +381,9 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_262,
         parameters: &[
-            p(110, "engine coolant temperature", "propulsion.*.coolantTemperature", "K", 1, celsius(1, 1.0, -40.0)),
+            main(110, "engine coolant temperature", "propulsion.*.coolantTemperature", "K", 1, celsius(1, 1.0, -40.0)),
             p(174, "fuel temperature", "propulsion.*.fuel.temperature", "K", 2, celsius(1, 1.0, -40.0)),
-            p(175, "engine oil temperature", "propulsion.*.oilTemperature", "K", 3, celsius(2, 0.03125, -273.0)),
+            main(175, "engine oil temperature", "propulsion.*.oilTemperature", "K", 3, celsius(2, 0.03125, -273.0)),
             p(
                 176,
                 "turbocharger oil temperature",
@@ -397,7 +409,7 @@ pub(super) const GROUPS: &[Group] = &[
                 number(1, 50.0, 0.0),
             ),
             p(98, "engine oil level", "propulsion.*.oilLevel", "ratio", 3, number(1, 0.004, 0.0)),
-            p(100, "engine oil pressure", "propulsion.*.oilPressure", "Pa", 4, number(1, 4_000.0, 0.0)),
+            main(100, "engine oil pressure", "propulsion.*.oilPressure", "Pa", 4, number(1, 4_000.0, 0.0)),
             p(
                 101,
                 "crankcase pressure",
@@ -426,7 +438,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_266,
         parameters: &[
-            p(183, "fuel rate", "propulsion.*.fuel.rate", "m3/s", 1, number(2, 0.05e-3 / 3_600.0, 0.0)),
+            main(183, "fuel rate", "propulsion.*.fuel.rate", "m3/s", 1, number(2, 0.05e-3 / 3_600.0, 0.0)),
             p(184, "instantaneous fuel economy", "propulsion.*.fuel.economy", "m/m3", 3, number(2, 1.0e6 / 512.0, 0.0)),
             p(
                 185,
@@ -443,8 +455,15 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_269,
         parameters: &[
-            p(108, "barometric pressure", "environment.outside.pressure", "Pa", 1, number(1, 500.0, 0.0)),
-            p(171, "ambient air temperature", "environment.outside.temperature", "K", 4, celsius(2, 0.03125, -273.0)),
+            main(108, "barometric pressure", "environment.outside.pressure", "Pa", 1, number(1, 500.0, 0.0)),
+            main(
+                171,
+                "ambient air temperature",
+                "environment.outside.temperature",
+                "K",
+                4,
+                celsius(2, 0.03125, -273.0),
+            ),
             p(172, "engine air inlet temperature", "propulsion.*.airInletTemperature", "K", 6, celsius(1, 1.0, -40.0)),
         ],
     },
@@ -460,8 +479,8 @@ pub(super) const GROUPS: &[Group] = &[
                 1,
                 number(1, 500.0, 0.0),
             ),
-            p(102, "boost pressure", "propulsion.*.boostPressure", "Pa", 2, number(1, 2_000.0, 0.0)),
-            p(
+            main(102, "boost pressure", "propulsion.*.boostPressure", "Pa", 2, number(1, 2_000.0, 0.0)),
+            main(
                 105,
                 "intake manifold temperature",
                 "propulsion.*.intakeManifoldTemperature",
@@ -496,7 +515,7 @@ pub(super) const GROUPS: &[Group] = &[
             p(114, "net battery current", "electrical.batteries.*.current", "A", 1, number(1, 1.0, -125.0)),
             p(115, "alternator current", "electrical.alternators.*.current", "A", 2, number(1, 1.0, 0.0)),
             p(167, "alternator voltage", "propulsion.*.alternatorVoltage", "V", 3, number(2, 0.05, 0.0)),
-            p(168, "battery voltage", "electrical.batteries.*.voltage", "V", 5, number(2, 0.05, 0.0)),
+            main(168, "battery voltage", "electrical.batteries.*.voltage", "V", 5, number(2, 0.05, 0.0)),
             p(158, "key switch battery voltage", "propulsion.*.keySwitchVoltage", "V", 7, number(2, 0.05, 0.0)),
         ],
     },
@@ -514,7 +533,7 @@ pub(super) const GROUPS: &[Group] = &[
                 3,
                 number(1, 2_000.0, 0.0),
             ),
-            p(
+            main(
                 127,
                 "transmission oil pressure",
                 "propulsion.*.transmission.oilPressure",
@@ -522,7 +541,7 @@ pub(super) const GROUPS: &[Group] = &[
                 4,
                 number(1, 16_000.0, 0.0),
             ),
-            p(
+            main(
                 177,
                 "transmission oil temperature",
                 "propulsion.*.transmission.oilTemperature",
@@ -536,7 +555,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         pgn: 65_276,
         parameters: &[
-            p(96, "fuel level 1", "tanks.fuel.0.currentLevel", "ratio", 2, number(1, 0.004, 0.0)),
+            main(96, "fuel level 1", "tanks.fuel.0.currentLevel", "ratio", 2, number(1, 0.004, 0.0)),
             p(
                 95,
                 "fuel filter differential pressure",
@@ -559,7 +578,7 @@ pub(super) const GROUPS: &[Group] = &[
     // WFI, J1939-71.
     Group {
         pgn: 65_279,
-        parameters: &[p(97, "water in fuel", "propulsion.*.waterInFuel", "", 1, Kind::Switch { bit: 1 })],
+        parameters: &[main(97, "water in fuel", "propulsion.*.waterInFuel", "", 1, Kind::Switch { bit: 1 })],
     },
 ];
 
@@ -570,6 +589,7 @@ mod tests {
     #[test]
     fn the_rows_are_in_order_and_whole() {
         assert!(GROUPS.is_sorted_by(|a, b| a.pgn < b.pgn));
+        assert!(GROUPS.iter().all(|group| group.parameters.len() <= 8), "a byte of bits each");
         let parameters: Vec<_> = GROUPS.iter().flat_map(|group| group.parameters).collect();
         assert!(GROUPS.len() >= 20 && parameters.len() >= 40, "{} {}", GROUPS.len(), parameters.len());
         for parameter in parameters {

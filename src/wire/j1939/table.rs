@@ -26,6 +26,9 @@ pub(super) struct Parameter {
     pub byte: usize,
     /// How its bits are read.
     pub kind: Kind,
+    /// Whether "not available" is a reading though no value was ever heard. For the others it says that the ECU has no
+    /// such sensor: an EEC1 comes up to 100 times a second, and most ECUs fill half of it up.
+    pub is_main: bool,
 }
 
 /// How a parameter's bits become a value.

@@ -41,18 +41,17 @@ impl Bus {
 #[case::eec1(0x0CF0_0400, &[0x20, 0x7D, 0x87, 0x48, 0x14, 0, 0xF0, 0x87], &[
     "propulsion.0.engineTorqueDemandDriver = 0.0000 good", "propulsion.0.engineTorque = 0.1000 good",
     "propulsion.0.revolutions = 10.8167 good", "propulsion.0.engineTorqueDemand = 0.1000 good"])]
-#[case::eec1_of_engine_2(0x0CF0_0401, &[255, 255, 255, 0x40, 0x1F, 255, 255, 255], &[
-    "propulsion.1.engineTorqueDemandDriver = null not_available", "propulsion.1.engineTorque = null not_available",
-    "propulsion.1.revolutions = 16.6667 good", "propulsion.1.engineTorqueDemand = null not_available"])]
+#[case::eec1_of_engine_2(0x0CF0_0401, &[255, 255, 255, 0x40, 0x1F, 255, 255, 255],
+    &["propulsion.1.revolutions = 16.6667 good"])]
+#[case::eec1_silent(0x0CF0_0400, &[255; 8], &["propulsion.0.revolutions = null not_available"])]
 #[case::et1(0x18FE_EE00, &[0x82, 0xFF, 0x60, 0x2E, 0x00, 0xFE, 0xFB, 0xFF], &[
-    "propulsion.0.coolantTemperature = 363.1500 good", "propulsion.0.fuel.temperature = null not_available",
+    "propulsion.0.coolantTemperature = 363.1500 good",
     "propulsion.0.oilTemperature = 371.1500 good", "propulsion.0.turboOilTemperature = null out_of_range",
     "propulsion.0.intercoolerTemperature = null out_of_range"])]
 #[case::hours(0x18FE_E500, &[0x40, 0x9C, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF], &[
-    "propulsion.0.runTime = 7200000.0000 good", "propulsion.0.totalRevolutions = null not_available"])]
+    "propulsion.0.runTime = 7200000.0000 good"])]
 #[case::fuel(0x18FE_F200, &[0x90, 1, 0xFF, 0xFF, 0xFF, 0xFF, 250, 0xFF], &[
-    "propulsion.0.fuel.rate = 0.0000 good", "propulsion.0.fuel.economy = null not_available",
-    "propulsion.0.fuel.averageEconomy = null not_available", "propulsion.0.throttleValve = 1.0000 good"])]
+    "propulsion.0.fuel.rate = 0.0000 good", "propulsion.0.throttleValve = 1.0000 good"])]
 #[case::gear(0x18F0_0503, &[0, 0xE8, 3, 124, 0, 0, 0, 0], &[
     "propulsion.0.transmission.gearRatio = 1.0000 good", "propulsion.0.transmission.gear = \"Reverse\" good"])]
 #[case::switch(0x18FE_FF00, &[0xFD], &["propulsion.0.waterInFuel = true good"])]
@@ -80,13 +79,24 @@ fn a_source_is_its_name_once_claimed_and_the_name_tells_the_engine() {
     // An engine (function 0), instance 1, at address 0.
     let name = 0x0000_0008_0140_000A_u64;
     bus.send(0, 0x18EE_FF00, &name.to_le_bytes());
-    assert_eq!(bus.send(0, 0x0CF0_0400, &[255, 255, 255, 0x40, 0x1F])[2], "propulsion.1.revolutions = 16.6667 good");
-    assert_eq!(bus.sink.readings[2].source.to_string(), format!("{name:016x}"));
+    assert_eq!(bus.send(0, 0x0CF0_0400, &[255, 255, 255, 0x40, 0x1F]), ["propulsion.1.revolutions = 16.6667 good"]);
+    assert_eq!(bus.sink.readings[0].source.to_string(), format!("{name:016x}"));
     bus.send(0, 0x18EE_FF21, &name.to_le_bytes());
     bus.send(0, 0x0CF0_0421, &[255, 255, 255, 0x40, 0x1F]);
-    assert_eq!(bus.sink.readings[2].source.to_string(), format!("{name:016x}"), "it moved");
+    assert_eq!(bus.sink.readings[0].source.to_string(), format!("{name:016x}"), "it moved");
     let sources = bus.decoder.sources();
     assert_eq!((sources.len(), sources[0].address, &sources[0].function[..]), (1, Some(0x21), "engine"));
+}
+
+#[test]
+fn a_sensor_that_is_gone_is_told_and_one_that_never_was_is_not() {
+    let mut bus = Bus::default();
+    let none = [255; 8];
+    assert_eq!(bus.send(0, 0x18FE_EE00, &none).len(), 2, "coolant and oil, which the group is for");
+    bus.send(0, 0x18FE_EE00, &[255, 80, 255, 255, 255, 255, 255, 255]);
+    let told = bus.send(0, 0x18FE_EE00, &none);
+    assert!(told.contains(&"propulsion.0.fuel.temperature = null not_available".to_owned()), "{told:?}");
+    assert_eq!(bus.send(0, 0x18FE_EE01, &none).len(), 2, "another ECU has sensors of its own");
 }
 
 const DM1: u32 = 0x18FE_CA00;
