@@ -132,7 +132,8 @@ impl Source<'_> {
         let size = usize::try_from(message.size).unwrap_or(usize::MAX);
         if size > PAYLOAD_BYTES_MAX || bits.end() > size {
             let what = format!(
-                "it ends behind byte {} and the message has {size} (at most {PAYLOAD_BYTES_MAX}); is the byte order right?",
+                "it ends behind byte {} and the message has {size} (at most {PAYLOAD_BYTES_MAX}); is the byte order \
+                 right?",
                 bits.end()
             );
             return Err(self.bad(message, signal, what));

@@ -24,8 +24,8 @@ pub enum DbcError {
     Empty,
     /// An identifier that cannot be.
     #[error(
-        "line {line}: message `{message}`: identifier {id} has more than 11 bits; one of 29 bits is written with bit 31 \
-         set, as {}",
+        "line {line}: message `{message}`: identifier {id} has more than 11 bits; one of 29 bits is written with bit \
+         31 set, as {}",
         u64::from(*id) | 1 << 31
     )]
     Identifier {

@@ -1,8 +1,9 @@
 //! CAN of any kind, described by a DBC file: signals of frames as readings.
 //!
-//! [`Map::parse`] compiles the text once to a plan for each message; [`Decoder`] runs the plans. Intel and Motorola byte
-//! order, signed and unsigned numbers, IEEE floats (`SIG_VALTYPE_`), multiplexing (`M`, `m0`, `SG_MUL_VAL_`), ranges and
-//! value tables are read. It refuses to guess: what a DBC says wrong is an error with its line, not a wrong value.
+//! [`Map::parse`] compiles the text once to a plan for each message; [`Decoder`] runs the plans. Intel and Motorola
+//! byte order, signed and unsigned numbers, IEEE floats (`SIG_VALTYPE_`), multiplexing (`M`, `m0`, `SG_MUL_VAL_`),
+//! ranges and value tables are read. It refuses to guess: what a DBC says wrong is an error with its line, not a wrong
+//! value.
 //!
 //! # Paths and units
 //!
@@ -19,7 +20,8 @@
 //! # J1939
 //!
 //! A DBC for J1939 writes an identifier with some source address in it. With [`Options::by_pgn`], or when the DBC says
-//! `BA_ "ProtocolType" "J1939"`, frames are found by their PGN, from whatever source, and long messages are put together.
+//! `BA_ "ProtocolType" "J1939"`, frames are found by their PGN, from whatever source, and long messages are put
+//! together.
 
 mod compile;
 mod decoder;

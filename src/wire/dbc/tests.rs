@@ -206,7 +206,9 @@ proptest! {
     }
 
     #[test]
-    fn any_text_and_any_frame_are_taken(text in "[ -~\n]{0,300}", id in any::<u32>(), data in any::<[u8; 8]>(), n in 0usize..9) {
+    fn any_text_and_any_frame_are_taken(
+        text in "[ -~\n]{0,300}", id in any::<u32>(), data in any::<[u8; 8]>(), n in 0usize..9,
+    ) {
         let _ = Map::parse(&text);
         let _ = Map::parse(&dbc(&text));
         for frame in [Frame::standard(773 + id % 2, &data[..n]), Frame::extended(id & 0x1FFF_FFFF, &data[..n])] {
