@@ -6,6 +6,7 @@
 
 pub mod can;
 mod decoded;
+pub mod j1939;
 pub mod nmea0183;
 pub mod nmea2000;
 pub mod notification;
