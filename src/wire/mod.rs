@@ -8,6 +8,7 @@ pub mod can;
 mod decoded;
 pub mod nmea0183;
 pub mod notification;
+pub mod pcap;
 mod source;
 mod stream;
 mod unit;
