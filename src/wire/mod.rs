@@ -5,9 +5,13 @@
 //! hands its bytes and frames to. One folder a wire.
 
 pub mod can;
+pub mod dbc;
 mod decoded;
+pub mod j1939;
 pub mod nmea0183;
+pub mod nmea2000;
 pub mod notification;
+pub mod pcap;
 mod source;
 mod stream;
 mod unit;
