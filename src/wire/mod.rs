@@ -6,6 +6,7 @@
 
 pub mod can;
 mod decoded;
+pub mod modbus;
 pub mod nmea0183;
 pub mod notification;
 mod source;
