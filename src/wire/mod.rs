@@ -9,6 +9,7 @@ mod decoded;
 pub mod modbus;
 pub mod nmea0183;
 pub mod notification;
+pub mod pcap;
 mod source;
 mod stream;
 mod unit;
