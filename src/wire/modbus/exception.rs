@@ -17,11 +17,7 @@ const NAMES: &[(u8, &str, &str)] = &[
     (7, "negative acknowledge", "modbus_exception_negative_acknowledge"),
     (8, "memory parity error", "modbus_exception_memory_parity_error"),
     (10, "gateway path unavailable", "modbus_exception_gateway_path_unavailable"),
-    (
-        11,
-        "gateway target device failed to respond",
-        "modbus_exception_gateway_target_device_failed_to_respond",
-    ),
+    (11, "gateway target device failed to respond", "modbus_exception_gateway_target_device_failed_to_respond"),
 ];
 
 impl Exception {

@@ -6,6 +6,7 @@
 //! Serial Line V1.02, MODBUS Messaging on TCP/IP V1.0b.
 
 mod breaker;
+pub mod capture;
 mod exception;
 pub mod map;
 pub mod pdu;

@@ -99,13 +99,12 @@ impl Read {
         };
         let cuts: Range<usize> = 1..count;
         let from_middle = |cut: usize| cut.abs_diff(count / 2);
-        let cut = cuts.filter_map(|cut| Some((gap(cut)?, cut))).max_by_key(|(gap, cut)| (*gap, usize::MAX - from_middle(*cut)));
+        let cut = cuts
+            .filter_map(|cut| Some((gap(cut)?, cut)))
+            .max_by_key(|(gap, cut)| (*gap, usize::MAX - from_middle(*cut)));
         let (first, second) = self.values.split_at(cut?.1);
-        let part = |members: &[usize]| Self {
-            request: covering(values, members),
-            values: members.to_vec(),
-            poll: self.poll,
-        };
+        let part =
+            |members: &[usize]| Self { request: covering(values, members), values: members.to_vec(), poll: self.poll };
         Some((part(first), part(second)))
     }
 }

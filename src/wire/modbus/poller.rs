@@ -188,7 +188,8 @@ impl Poller {
         if !self.is_owed(unit, &unit.reads[next].read) {
             return Some(Candidate { unit: at, planned: Some(next), due_ms });
         }
-        let other = (0..unit.reads.len()).find(|read| !unit.reads[*read].excluded && !self.is_owed(unit, &unit.reads[*read].read));
+        let other = (0..unit.reads.len())
+            .find(|read| !unit.reads[*read].excluded && !self.is_owed(unit, &unit.reads[*read].read));
         if other.is_some() || self.of_another_form(unit).is_some() {
             return Some(Candidate { unit: at, planned: other, due_ms });
         }
@@ -252,6 +253,13 @@ impl Poller {
                 self.owe(id, &asked);
                 self.units[asked.unit].breaker.failed(now_ms, cost_ms, jitter);
             }
+        }
+    }
+
+    /// The line broke while a question was out. That says nothing of the unit, whose answer may still come.
+    pub fn line_broke(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            self.owe(self.units[asked.unit].options.unit, &asked);
         }
     }
 
