@@ -45,3 +45,6 @@ impl fmt::Display for Framing {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
