@@ -43,6 +43,7 @@ fn output(text: &str) -> Result<Output, OutputError> {
             let ip: std::net::IpAddr = host.parse().map_err(|_| OutputError::Name { host })?;
             Ok(Output::TcpListen((ip, port).into()))
         }
+        Address::Serial(_) | Address::Can(_) => Err(AddressError::Scheme { text: text.to_owned() })?,
     }
 }
 
