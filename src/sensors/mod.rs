@@ -10,6 +10,7 @@ mod condition;
 mod context;
 mod intake;
 mod metrics;
+mod modbus;
 mod pattern;
 mod plan;
 mod rate;
