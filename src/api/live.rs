@@ -76,6 +76,8 @@ struct View<'a> {
     key: Option<KeyView<'a>>,
     value: serde_json::Value,
     quality: Quality,
+    /// Whether another source of the same is the one to show.
+    standby: bool,
     observed_at: Stamp,
     received_at: Stamp,
 }
@@ -184,6 +186,7 @@ impl Live {
             }),
             value: latest.value.to_json(),
             quality: latest.quality,
+            standby: !latest.series.is_preferred(),
             observed_at: latest.observed_at,
             received_at: latest.received_at,
         }
