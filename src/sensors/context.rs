@@ -75,6 +75,15 @@ impl BusContext {
         self.stats.opened(listening_on.map(|address| address.to_string()));
     }
 
+    /// Rests after a read that left nothing waiting; `false` when the gateway stops.
+    pub(crate) async fn rest(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(self.tuning.read_pace) => true,
+        }
+    }
+
     /// Hands over what was decoded, waiting for room: the source is held back meanwhile.
     pub(crate) async fn hand_over(&self, readings: &mut Vec<Reading>) {
         self.condition(readings);
