@@ -6,6 +6,7 @@
 
 pub mod can;
 mod decoded;
+pub mod iec61162_450;
 pub mod nmea0183;
 pub mod notification;
 pub mod pcap;
