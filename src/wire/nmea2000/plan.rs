@@ -47,8 +47,8 @@ pub enum Refused {
     NoInstance,
     /// An AIS message that does not say who sent it.
     NoStation,
-    /// It ends before what it is for. Some devices send a PGN in one frame that has to be a fast packet; what looks like
-    /// a fast packet of one byte then is none.
+    /// It ends before what it is for. Some devices send a PGN in one frame that has to be a fast packet; what looks
+    /// like a fast packet of one byte then is none.
     TooShort,
 }
 

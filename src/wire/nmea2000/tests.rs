@@ -374,7 +374,9 @@ proptest! {
 
     #[test]
     fn any_frames_are_taken_and_memory_stays_bounded(
-        frames in proptest::collection::vec((0_usize..100, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9)), 0..2_000)
+        frames in proptest::collection::vec(
+            (0_usize..100, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9)), 0..2_000
+        )
     ) {
         let others = [60_928, 126_996, 126_998, 126_983, 126_985, 126_208, 60_416, 60_160, 65_280, 130_820];
         let pgns: Vec<u32> = table().map(|spec| spec.pgn).chain(others).collect();
