@@ -7,6 +7,7 @@
 pub mod can;
 pub mod dbc;
 mod decoded;
+pub mod iec61162_450;
 pub mod j1939;
 pub mod nmea0183;
 pub mod nmea2000;
