@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{BAUD, ModbusOptions, TIMEOUT_MS, Transport};
+use super::{BAUD, ModbusOptions, Transport};
 use crate::config::address::Address;
 use crate::config::gateway::{DeviceConfig, Format};
 use crate::config::{BusConfig, ConfigError, Origin};
@@ -50,7 +50,6 @@ fn unit(bus: &BusConfig, device: &DeviceConfig) -> Result<UnitOptions, SensorsEr
         map,
         instance: device.instance.clone(),
         interval_ms: device.poll_interval_ms,
-        timeout_ms: TIMEOUT_MS,
         registers_max: REGISTERS_MAX,
     })
 }
