@@ -38,7 +38,7 @@ fn devices(units: &[u8], map: &MapFile) -> Arc<ModbusDevices> {
     ModbusDevices::new(units.iter().map(device).collect())
 }
 
-/// Plays a device on a serial line: `answer` is told the number of each question and its bytes, and says what goes back.
+/// Plays a device on a serial line: `answer` is told the number of each question and its bytes; it says what goes back.
 async fn play(mut port: pty::Devices, mut answer: impl FnMut(usize, &[u8; 8]) -> Vec<u8>) {
     let mut question = [0; 8];
     for number in 0.. {
@@ -66,7 +66,6 @@ async fn no_fault_on_a_serial_line_makes_a_reading_and_each_is_counted() {
     for (fault, reason) in [
         (Fault::Dead, "modbus_timeout"),
         (Fault::WrongUnit, "modbus_wrong_unit"),
-        (Fault::Foreign, "modbus_wrong_unit"),
         (Fault::WrongFunction, "modbus_wrong_function"),
         (Fault::WrongLength, "modbus_wrong_length"),
         (Fault::Short(2), "modbus_short_answer"),
@@ -88,6 +87,20 @@ async fn no_fault_on_a_serial_line_makes_a_reading_and_each_is_counted() {
         assert_none_is_wrong(&rig.stop().await);
         server.abort();
     }
+}
+
+#[tokio::test]
+async fn answers_to_somebody_else_are_dropped_and_ours_is_heard_behind_them() {
+    let map = MapFile::of(&[(0, "u16"), (1, "u16"), (40, "u16"), (80, "u32")]);
+    let (port, address, _open) = pty::pair();
+    let devices = devices(&[1], &map);
+    devices.set_fault(1, Fault::Foreign);
+    let server = tokio::spawn(Arc::clone(&devices).serve_serial(port));
+    let rig = Rig::new(&address, Format::Default, &[(1, map.name())], QUICK);
+    rig.until("it is read", |rig| rig.last().len() == 4 && rig.readings().len() > 20).await;
+    assert!(rig.rejected("modbus_wrong_unit") > 4 && rig.rejected("modbus_timeout") == 0, "{:?}", rig.bus().rejected);
+    assert_none_is_wrong(&rig.stop().await);
+    server.abort();
 }
 
 /// tokio-modbus#324, as it happens: the answer comes when the next question is out.

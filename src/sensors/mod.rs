@@ -2,7 +2,7 @@
 //!
 //! Each `[[bus]]` has a task of its own under a supervisor. All that a bus holds is bounded: one read buffer, one line,
 //! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
-//! Nothing is ever written to a bus (invariant 11).
+//! Nothing is ever written to a bus but Modbus questions that read (invariant 10).
 
 mod arbiter;
 mod backoff;

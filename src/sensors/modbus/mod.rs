@@ -1,8 +1,8 @@
-//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says, hands
-//! over what the answers hold, and opens the line again when it breaks.
-//!
-//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]). Back-pressure: while the lane is
+//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says,
+//! hands over what the answers hold, and opens the line again when it breaks. Back-pressure: while the lane is
 //! full nothing is asked.
+//!
+//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]).
 
 mod line;
 mod options;

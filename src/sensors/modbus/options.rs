@@ -62,12 +62,12 @@ fn load_map(name: &str) -> Result<DeviceMap, MapError> {
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+fn read(path: &Path) -> Result<String, MapError> {
     let file = path.display().to_string();
     let wrong = |problem: String| {
         let known: Vec<_> = BUILTIN.iter().map(|(name, _)| *name).collect();
         let accepted = format!("a file of at most {MAP_FILE_BYTES_MAX} bytes, or one of {}", known.join(", "));
-        ConfigError::new(Origin::File { file: file.as_str().into(), line: 0 }, "", problem, accepted)
+        MapError::from(ConfigError::new(Origin::File { file: file.as_str().into(), line: 0 }, "", problem, accepted))
     };
     let mut text = String::new();
     let read = File::open(path).and_then(|opened| opened.take(MAP_FILE_BYTES_MAX + 1).read_to_string(&mut text));

@@ -1,9 +1,9 @@
 //! Any bytes into every parser: it returns, and holds no more than it says.
 
-use super::super::capture::{Conversation, Direction};
-use super::super::map::{BUILTIN, decode};
-use super::super::{rtu, tcp};
+use crate::wire::modbus::capture::{Conversation, Direction};
+use crate::wire::modbus::map::{BUILTIN, decode};
 use crate::wire::modbus::{Answer, DeviceMap, Request, Table};
+use crate::wire::modbus::{rtu, tcp};
 use proptest::prelude::*;
 
 fn request() -> impl Strategy<Value = Request> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::super::poller::{EXCLUDED_RETRY_MS, OWED_MS};
 use super::map_of;
 use crate::reading::Value;
+use crate::wire::modbus::poller::{EXCLUDED_RETRY_MS, OWED_MS};
 use crate::wire::modbus::{
     Action, Answer, Ask, Exception, Framing, LineOptions, Outcome, Poller, REASON_EXCLUDED, REASON_OVERRUN, Refusal,
     Request, UnitOptions,
