@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::address::Address;
-use crate::config::{BusConfig, GatewayConfig};
+use crate::config::{BusConfig, GatewayConfig, Protocol};
 use crate::wire::can::FrameDecoder;
 use crate::wire::{StreamDecoder, nmea0183};
 
 use super::context::BusContext;
 use super::intake::Intake;
+use super::modbus::{self, ModbusOptions};
 use super::{SensorsError, serial, socketcan, tcp, udp};
 
 /// Bits a second of a serial port that carries CAN frames, where none is configured: what the gateways of Actisense and
@@ -30,6 +31,7 @@ enum Transport {
     Udp { address: SocketAddr, interfaces: Vec<String> },
     Serial { path: PathBuf, baud: u32 },
     Can { interface: String },
+    Modbus(ModbusOptions),
 }
 
 /// What makes the decoder of a connection.
@@ -56,10 +58,14 @@ impl Decoding {
 
 impl Plan {
     /// The plan of one bus of `config`.
-    pub(crate) fn new(bus: &BusConfig, _config: &GatewayConfig) -> Result<Self, SensorsError> {
+    pub(crate) fn new(bus: &BusConfig, config: &GatewayConfig) -> Result<Self, SensorsError> {
         let address = bus.address.parse::<Address>();
         let address = address.map_err(|source| SensorsError::Address { bus: bus.name.clone(), source })?;
-        Ok(Self { transport: transport(address, bus), decoding: Decoding::Nmea0183 })
+        let transport = match bus.protocol {
+            Protocol::Modbus => Transport::Modbus(ModbusOptions::new(bus, address, &config.device)?),
+            _ => transport(address, bus),
+        };
+        Ok(Self { transport, decoding: Decoding::Nmea0183 })
     }
 
     /// Runs the bus until shutdown.
@@ -79,6 +85,7 @@ impl Plan {
                 let intake = bytes();
                 serial::run(context, path, baud, || decoding.of_bytes(), intake).await;
             }
+            Transport::Modbus(options) => modbus::run(context, options).await,
             Transport::Can { interface } => {
                 let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoding.of_frames());
                 socketcan::run(context, interface, intake).await;

@@ -8,6 +8,7 @@ mod ais;
 mod client;
 mod devices;
 mod geo;
+pub mod modbus;
 mod sentence;
 mod serve;
 mod vessel;
