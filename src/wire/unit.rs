@@ -72,8 +72,8 @@ pub fn unit(path: &str) -> &'static str {
     }
 }
 
-/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path tells
-/// it.
+/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path
+/// tells it.
 fn unit_of_leaf(path: &str) -> &'static str {
     let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
     match (group, leaf) {

@@ -110,8 +110,8 @@ const STATES: &[(u64, &str)] = &[
 
 const MANEUVERS: &[(u64, &str)] = &[(1, "not engaged"), (2, "engaged")];
 
-/// What the hull is like. Zero is "not available" in all of these (ITU-R M.1371-5, tables 47 and 53). Without a distance
-/// to bow and side only the size is meant (figure 41).
+/// What the hull is like. Zero is "not available" in all of these (ITU-R M.1371-5, tables 47 and 53). Without a
+/// distance to bow and side only the size is meant (figure 41).
 fn hull(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
     let told = |at: usize| numbers.get(at).copied().flatten().filter(|number| *number > 0.0);
     if let Some(kind) = told(0) {
