@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hawser::config::ConfigErrors;
 
@@ -135,7 +136,13 @@ pub struct DecodeArgs {
     /// What the capture holds.
     #[arg(long, value_enum)]
     pub format: Format,
-    /// Print sentences with their named fields, not readings.
+    /// What its CAN frames mean, where it holds any.
+    #[arg(long, value_enum, default_value = "nmea2000", default_value_if("dbc", ArgPredicate::IsPresent, "dbc"))]
+    pub protocol: Protocol,
+    /// The DBC that describes its CAN frames.
+    #[arg(long, value_name = "FILE", required_if_eq("protocol", "dbc"))]
+    pub dbc: Option<PathBuf>,
+    /// Print messages with their named fields, not readings.
     #[arg(long)]
     pub raw: bool,
     /// Refuse sentences without a checksum.
@@ -150,6 +157,29 @@ pub struct DecodeArgs {
 pub enum Format {
     /// NMEA 0183 (IEC 61162-1) sentences, AIS among them.
     Nmea0183,
+    /// CAN: candump's log or console.
+    Candump,
+    /// CAN: canboat's PLAIN and FAST lines.
+    Canboat,
+    /// CAN: Yacht Devices RAW.
+    Ydwg,
+    /// CAN: Actisense's binary stream, EBL log or N2K ASCII.
+    Actisense,
+    /// CAN: a PCAN-View trace.
+    PcanView,
+    /// A pcap or pcapng capture: CAN frames, and sentences in UDP and TCP.
+    Pcap,
+}
+
+/// Protocols over CAN.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Protocol {
+    /// NMEA 2000.
+    Nmea2000,
+    /// SAE J1939.
+    J1939,
+    /// Any, as a DBC describes it (`--dbc`).
+    Dbc,
 }
 
 /// `hawser check`.
@@ -280,6 +310,7 @@ impl NotConfig for hawser::replay::ReplayError {}
 impl NotConfig for hawser::decode::DecodeError {}
 impl NotConfig for hawser::store::telemetry::TelemetryError {}
 impl NotConfig for tools::OutputError {}
+impl NotConfig for tools::DbcFileError {}
 impl NotConfig for remote::RemoteError {}
 impl NotConfig for serde_json::Error {}
 

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hawser::clock::Clock;
 use hawser::config::address::{Address, AddressError};
@@ -12,11 +13,12 @@ use hawser::decode::{self, DecodeOptions};
 use hawser::entropy::Entropy;
 use hawser::replay::{self, ReplayOptions};
 use hawser::sim::{self, Output, SimOptions};
+use hawser::wire::dbc;
 use hawser::wire::nmea0183::ChecksumRule;
 use sha2::{Digest as _, Sha256};
 
 use super::serve::{block_on, until_signal, variable};
-use super::{CheckArgs, DecodeArgs, Outcome, ReplayArgs, SimArgs};
+use super::{CheckArgs, DecodeArgs, Failure, Format, Outcome, Protocol, ReplayArgs, SimArgs};
 
 /// `hawser sim`.
 pub fn sim(args: &SimArgs) -> Outcome {
@@ -75,7 +77,8 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
 /// `hawser decode`.
 pub fn decode(args: &DecodeArgs) -> Outcome {
     let checksum = if args.strict { ChecksumRule::Required } else { ChecksumRule::IfPresent };
-    let options = DecodeOptions { raw: args.raw, checksum, ..DecodeOptions::default() };
+    let (format, protocol) = (format(args.format), protocol(args)?);
+    let options = DecodeOptions { format, protocol, raw: args.raw, checksum, ..DecodeOptions::default() };
     let input: Box<dyn Read> = if args.file == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
@@ -86,6 +89,40 @@ pub fn decode(args: &DecodeArgs) -> Outcome {
     output.flush()?;
     eprintln!("{summary}");
     Ok(ExitCode::SUCCESS)
+}
+
+const fn format(format: Format) -> decode::Format {
+    match format {
+        Format::Nmea0183 => decode::Format::Nmea0183,
+        Format::Candump => decode::Format::Candump,
+        Format::Canboat => decode::Format::Canboat,
+        Format::Ydwg => decode::Format::Ydwg,
+        Format::Actisense => decode::Format::Actisense,
+        Format::PcanView => decode::Format::PcanView,
+        Format::Pcap => decode::Format::Pcap,
+    }
+}
+
+fn protocol(args: &DecodeArgs) -> Result<decode::Protocol, Failure> {
+    match (args.protocol, &args.dbc) {
+        (Protocol::J1939, _) => Ok(decode::Protocol::J1939),
+        (Protocol::Dbc, Some(path)) => {
+            let text = dbc::text_of(&std::fs::read(path).map_err(|e| named(path, &e))?);
+            let map = dbc::Map::parse(&text).map_err(|source| DbcFileError { path: path.clone(), source })?;
+            Ok(decode::Protocol::Dbc(Arc::new(map)))
+        }
+        // The command line asks for the file with `--protocol dbc`.
+        (Protocol::Nmea2000 | Protocol::Dbc, _) => Ok(decode::Protocol::Nmea2000),
+    }
+}
+
+/// A DBC that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct DbcFileError {
+    path: PathBuf,
+    #[source]
+    source: dbc::DbcError,
 }
 
 /// The system's error does not name the file.

@@ -2,7 +2,7 @@
 //!
 //! Each `[[bus]]` has a task of its own under a supervisor. All that a bus holds is bounded: one read buffer, one line,
 //! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
-//! Nothing is ever written to a bus (invariant 11).
+//! Nothing is ever written to a bus but Modbus questions that read (invariant 10).
 
 mod arbiter;
 mod backoff;
@@ -53,6 +53,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02, 2.4.1,
+/// has 1 s at 9,600 baud as usual.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The first wait after a failure.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
@@ -93,6 +97,8 @@ pub struct Tuning {
     pub backoff_max_nearby: Duration,
     /// How long a connection must last for the waits to begin short again.
     pub stable_after: Duration,
+    /// How long a Modbus unit may think before it answers.
+    pub answer_timeout: Duration,
 }
 
 impl Default for Tuning {
@@ -105,6 +111,7 @@ impl Default for Tuning {
             backoff_max: BACKOFF_MAX,
             backoff_max_nearby: BACKOFF_MAX_NEARBY,
             stable_after: STABLE_AFTER,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says, hands
-//! over what the answers hold, and opens the line again when it breaks.
-//!
-//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]). Back-pressure: while the lane is
+//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says,
+//! hands over what the answers hold, and opens the line again when it breaks. Back-pressure: while the lane is
 //! full nothing is asked.
+//!
+//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]).
 
 mod line;
 mod options;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::reading::Reading;
 use crate::wire::Sink as _;
-use crate::wire::modbus::{Action, Framing, Outcome, Poller, Refusal, UnitOptions, rtu};
+use crate::wire::modbus::{Action, Framing, LineOptions, Outcome, Poller, Refusal, UnitOptions, rtu};
 
 use super::SensorsError;
 use super::context::BusContext;
@@ -25,10 +25,6 @@ use super::stats::BusState;
 use super::tcp::connect;
 
 use line::{Line, Overheard};
-
-/// How long a unit may think before it answers, where nothing else is configured. The Serial Line guide has 1 s at 9,600
-/// baud as usual (2.4.1).
-const TIMEOUT_MS: u64 = 1_000;
 
 /// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
 const BAUD: u32 = 9_600;
@@ -78,9 +74,10 @@ pub(crate) async fn run(context: BusContext, options: ModbusOptions) {
         Transport::Tcp { .. } => (options.framing, None),
         Transport::Serial { baud, .. } => (Framing::Rtu, Some(baud)),
     };
+    let line = LineOptions { framing, baud, timeout_ms: context.tuning.answer_timeout.as_millis() as u64 };
     let mut bus = Bus {
         maker: ReadingMaker::new(context.stats.clone(), context.registry.clone()),
-        poller: Poller::new(framing, baud, options.units, context.clock.now().mono_ms),
+        poller: Poller::new(line, options.units, context.clock.now().mono_ms),
         framing,
         silence: Duration::from_micros(rtu::silence_micros(baud.unwrap_or(u32::MAX))),
         context,
