@@ -100,13 +100,17 @@ impl BusContext {
         self.push(readings);
     }
 
-    /// Marks the series that fell silent: each gets one reading that says so.
+    /// Marks the series that fell silent: each gets one reading that says so. Gives up those that stayed it.
     pub(crate) fn mark_stale(&self) {
         let mut readings = Vec::new();
         let now = self.clock.now();
         lock(&self.conditioner).stale(now, &mut readings);
         for reading in &readings {
             lock(&self.arbiter).silent(reading, now.mono_ms);
+        }
+        for series in lock(&self.conditioner).retire(now.mono_ms) {
+            lock(&self.arbiter).forget(&series);
+            self.registry.retire(&series);
         }
         self.stats.stale(lock(&self.conditioner).stale_series());
         self.push(&mut readings);
