@@ -169,6 +169,11 @@ pub enum Format {
     PcanView,
     /// A pcap or pcapng capture: CAN frames, and sentences in UDP and TCP.
     Pcap,
+    /// A capture of IEC 61162-450 datagrams.
+    #[value(name = "iec61162-450")]
+    Iec61162_450,
+    /// A capture of Modbus TCP: its messages, whether `--raw` or not.
+    ModbusPcap,
 }
 
 /// Protocols over CAN.

@@ -85,7 +85,10 @@ pub fn decode(args: &DecodeArgs) -> Outcome {
         Box::new(File::open(&args.file).map_err(|e| named(&args.file, &e))?)
     };
     let mut output = BufWriter::new(std::io::stdout().lock());
-    let summary = decode::decode(&options, input, &mut output)?;
+    let summary = match decode::decode(&options, input, &mut output) {
+        Err(error) if error.is_output_closed() => return Ok(ExitCode::SUCCESS),
+        done => done?,
+    };
     output.flush()?;
     eprintln!("{summary}");
     Ok(ExitCode::SUCCESS)
@@ -100,6 +103,8 @@ const fn format(format: Format) -> decode::Format {
         Format::Actisense => decode::Format::Actisense,
         Format::PcanView => decode::Format::PcanView,
         Format::Pcap => decode::Format::Pcap,
+        Format::Iec61162_450 => decode::Format::Iec61162_450,
+        Format::ModbusPcap => decode::Format::ModbusPcap,
     }
 }
 

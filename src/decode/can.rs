@@ -64,7 +64,7 @@ const fn usual(told: Format) -> can::Format {
         Format::Ydwg => can::Format::YachtDevices,
         Format::Actisense => can::Format::ActisenseBinary,
         Format::PcanView => can::Format::PcanView,
-        Format::Candump | Format::Nmea0183 | Format::Pcap => can::Format::Candump,
+        _ => can::Format::Candump,
     }
 }
 
@@ -94,8 +94,25 @@ impl Reader for Stream {
 #[derive(Debug)]
 pub(super) struct Frames {
     protocol: Box<dyn Take>,
+    clock: LogClock,
+}
+
+/// A clock made of the times that a log tells.
+#[derive(Debug, Default)]
+pub(super) struct LogClock {
     first: Option<Stamp>,
     mono_ms: u64,
+}
+
+impl LogClock {
+    /// Milliseconds since the first time that was told; they never step back. A log without times never times out.
+    pub fn at(&mut self, at: Option<Stamp>) -> u64 {
+        if let Some(at) = at {
+            let first = *self.first.get_or_insert(at);
+            self.mono_ms = self.mono_ms.max(u64::try_from(at.millis_since(first)).unwrap_or(0));
+        }
+        self.mono_ms
+    }
 }
 
 impl Frames {
@@ -104,21 +121,21 @@ impl Frames {
             (Protocol::Nmea2000, false) => Box::new(Readings(Box::new(nmea2000::Decoder::new()))),
             (Protocol::J1939, false) => Box::new(Readings(Box::new(j1939::Decoder::new()))),
             (Protocol::Dbc(map), false) => Box::new(Readings(Box::new(dbc::Decoder::new(Arc::clone(map))))),
-            (Protocol::Nmea2000, true) => Box::new(Raw::new(RawKind::Nmea2000(nmea2000::Assembler::default()))),
-            (Protocol::J1939, true) => Box::new(Raw::new(RawKind::J1939)),
-            (Protocol::Dbc(map), true) => Box::new(Raw::new(RawKind::Dbc(Arc::clone(map)))),
+            (Protocol::Nmea2000, true) => Box::new(Raw::Nmea2000(nmea2000::Assembler::default())),
+            (Protocol::J1939, true) => Box::new(Raw::J1939(TransportProtocol::default())),
+            (Protocol::Dbc(map), true) => Box::new(Raw::Dbc(Arc::clone(map), TransportProtocol::default())),
         };
-        Self { protocol, first: None, mono_ms: 0 }
+        Self { protocol, clock: LogClock::default() }
     }
 
     pub fn take(&mut self, item: Result<Item<'_>, Rejected<'_>>, out: &mut Printer<'_>) {
         match item {
             Ok(Item::Frame(frame)) => {
-                let now = self.now(frame.at);
+                let now = self.clock.at(frame.at);
                 self.protocol.frame(&frame, now, out);
             }
             Ok(Item::Message(message)) => {
-                let now = self.now(message.at);
+                let now = self.clock.at(message.at);
                 self.protocol.message(&message, now, out);
             }
             Err(Rejected { reason, near }) => out.dropped(reason.name(), 1, &reason, near),
@@ -126,16 +143,7 @@ impl Frames {
     }
 
     pub fn end(&mut self, out: &mut Printer<'_>) {
-        self.protocol.end(self.mono_ms, out);
-    }
-
-    /// Time since the first frame that tells one; it never steps back. A log without times never times out.
-    fn now(&mut self, at: Option<Stamp>) -> u64 {
-        if let Some(at) = at {
-            let first = *self.first.get_or_insert(at);
-            self.mono_ms = self.mono_ms.max(u64::try_from(at.millis_since(first)).unwrap_or(0));
-        }
-        self.mono_ms
+        self.protocol.end(self.clock.mono_ms, out);
     }
 }
 
@@ -164,70 +172,58 @@ impl Take for Readings {
     }
 }
 
-/// Prints whole messages.
+/// Prints whole messages, each protocol with what puts them together.
 #[derive(Debug)]
-struct Raw {
-    kind: RawKind,
-    transport: TransportProtocol,
-}
-
-#[derive(Debug)]
-enum RawKind {
+enum Raw {
     Nmea2000(nmea2000::Assembler),
-    J1939,
-    Dbc(Arc<dbc::Map>),
-}
-
-impl Raw {
-    fn new(kind: RawKind) -> Self {
-        Self { kind, transport: TransportProtocol::default() }
-    }
-
-    fn tell_lost(&mut self, out: &mut Printer<'_>) {
-        if let RawKind::Nmea2000(assembler) = &mut self.kind {
-            assembler.take_lost(|reason, count| out.dropped(reason, count, &"fast packet", b""));
-        }
-    }
+    J1939(TransportProtocol),
+    Dbc(Arc<dbc::Map>, TransportProtocol),
 }
 
 impl Take for Raw {
     fn frame(&mut self, frame: &Frame, mono_ms: u64, out: &mut Printer<'_>) {
         let identifier = Identifier::parse(frame.id);
-        let whole = Message { identifier, payload: frame.bytes(), at: frame.at };
-        let has_transport = !matches!(&self.kind, RawKind::Dbc(map) if !map.by_pgn());
-        if frame.extended && has_transport && TransportProtocol::carries(identifier.pgn) {
-            if let Some(long) = self.transport.take(frame, identifier, mono_ms, out) {
-                self.message(&long.message(), mono_ms, out);
+        let is_long = frame.extended && TransportProtocol::carries(identifier.pgn);
+        match self {
+            Self::Dbc(map, transport) if is_long && map.by_pgn() => {
+                if let Some(long) = transport.take(frame, identifier, mono_ms, out) {
+                    self.message(&long.message(), mono_ms, out);
+                }
             }
-            return;
-        }
-        match &mut self.kind {
-            RawKind::Dbc(map) => print_signals(map, frame.id, frame.extended, frame.bytes(), out),
-            _ if !frame.extended => out.dropped("standard_frame", 1, &"an identifier of 11 bits", frame.bytes()),
-            RawKind::J1939 => print_message(j1939::raw_json(&whole), &whole, out),
-            RawKind::Nmea2000(assembler) => {
-                if let Some(message) = assembler.frame(frame, mono_ms) {
+            Self::Dbc(map, _) => print_signals(map, frame.id, frame.extended, frame.bytes(), out),
+            _ if !frame.extended => {
+                out.dropped(nmea2000::REASON_STANDARD_FRAME, 1, &"an identifier of 11 bits", frame.bytes());
+            }
+            Self::J1939(transport) if is_long => {
+                if let Some(long) = transport.take(frame, identifier, mono_ms, out) {
+                    self.message(&long.message(), mono_ms, out);
+                }
+            }
+            Self::J1939(_) => {
+                let message = Message { identifier, payload: frame.bytes(), at: frame.at };
+                print_message(j1939::raw_json(&message), &message, out);
+            }
+            Self::Nmea2000(assembler) => {
+                if let Some(message) = assembler.frame(frame, mono_ms, out) {
                     print_message(nmea2000::raw_json(&message), &message, out);
                 }
-                self.tell_lost(out);
             }
         }
     }
 
     fn message(&mut self, message: &Message<'_>, _mono_ms: u64, out: &mut Printer<'_>) {
-        match &self.kind {
-            RawKind::Nmea2000(_) => print_message(nmea2000::raw_json(message), message, out),
-            RawKind::J1939 => print_message(j1939::raw_json(message), message, out),
-            RawKind::Dbc(map) => print_signals(map, message.identifier.encode(), true, message.payload, out),
+        match self {
+            Self::Nmea2000(_) => print_message(nmea2000::raw_json(message), message, out),
+            Self::J1939(_) => print_message(j1939::raw_json(message), message, out),
+            Self::Dbc(map, _) => print_signals(map, message.identifier.encode(), true, message.payload, out),
         }
     }
 
     fn end(&mut self, _mono_ms: u64, out: &mut Printer<'_>) {
-        self.transport.end(out);
-        if let RawKind::Nmea2000(assembler) = &mut self.kind {
-            assembler.clear();
+        match self {
+            Self::Nmea2000(assembler) => assembler.end(out),
+            Self::J1939(transport) | Self::Dbc(_, transport) => transport.end(out),
         }
-        self.tell_lost(out);
     }
 }
 

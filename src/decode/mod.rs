@@ -38,8 +38,12 @@ pub enum Format {
     Actisense,
     /// A PCAN-View trace.
     PcanView,
-    /// A capture: CAN frames, and sentences in datagrams and TCP streams.
+    /// A capture: CAN frames, and sentences in datagrams (IEC 61162-450 too) and TCP streams.
     Pcap,
+    /// A capture of IEC 61162-450: every datagram must have its header.
+    Iec61162_450,
+    /// A capture of Modbus TCP: prints its messages. What a register means, only the map of a device tells.
+    ModbusPcap,
 }
 
 impl Format {
@@ -53,6 +57,8 @@ impl Format {
             Self::Actisense => "actisense",
             Self::PcanView => "pcan-view",
             Self::Pcap => "pcap",
+            Self::Iec61162_450 => "iec61162-450",
+            Self::ModbusPcap => "modbus-pcap",
         }
     }
 
@@ -145,22 +151,22 @@ trait Reader: fmt::Debug {
 /// Decodes `input` to its end and writes one JSON object a line.
 pub fn decode(options: &DecodeOptions, input: impl Read, mut output: impl Write) -> Result<Summary, DecodeError> {
     let mut out = Printer::new(&mut output);
-    if options.format == Format::Pcap {
-        capture::decode(options, input, &mut out)?;
-    } else {
-        stream(reader(options), input, &mut out)?;
+    match reader(options) {
+        Some(reader) => stream(reader, input, &mut out)?,
+        None => capture::decode(options, input, &mut out)?,
     }
     let counts_lines = options.format == Format::Nmea0183;
     out.finish(counts_lines)
 }
 
-/// The reader of a format that is a stream of bytes. A format more is an arm more.
-fn reader(options: &DecodeOptions) -> Box<dyn Reader> {
+/// The reader of a format that is a stream of bytes; `None` for captures. A format more is an arm more.
+fn reader(options: &DecodeOptions) -> Option<Box<dyn Reader>> {
     match options.format {
-        Format::Nmea0183 | Format::Pcap => sentences::reader(options),
+        Format::Nmea0183 => Some(sentences::reader(options)),
         Format::Candump | Format::Canboat | Format::Ydwg | Format::Actisense | Format::PcanView => {
-            Box::new(can::Stream::new(options))
+            Some(Box::new(can::Stream::new(options)))
         }
+        Format::Pcap | Format::Iec61162_450 | Format::ModbusPcap => None,
     }
 }
 

@@ -25,7 +25,7 @@ pub const REASON_NO_HEADER: &str = "no_header";
 pub const REASON_DUPLICATE: &str = "duplicate";
 
 /// The header of a datagram of sentences (7.1.2, table 4).
-const SENTENCES: &[u8] = b"UdPbC\0";
+pub const SENTENCES: &[u8] = b"UdPbC\0";
 
 /// Datagrams that are known and not read, and the reason that counts them.
 const IGNORED: [(&[u8], &str); 4] = [
