@@ -6,11 +6,18 @@
 
 mod ais;
 mod client;
+mod device;
 mod devices;
 mod geo;
+mod j1939;
+mod nmea0183;
+mod nmea2000;
+mod payload;
 mod sentence;
 mod serve;
+mod telegram;
 mod vessel;
+mod wander;
 
 pub use devices::{DEVICES_MAX, RATE_MILLIHERTZ_MAX};
 pub use geo::Place;
