@@ -118,8 +118,8 @@ impl Device {
 
 /// The devices of one bus, and how far they are.
 #[derive(Clone, Debug)]
-pub(crate) struct Devices {
-    pub(crate) devices: Vec<Device>,
+pub(crate) struct Backbone {
+    devices: Vec<Device>,
     rows: &'static [Row],
     round: u64,
     /// Whether product information is told.
@@ -129,9 +129,10 @@ pub(crate) struct Devices {
 /// Rounds between two address claims of all, as if somebody asked for them: once a minute at one round a second.
 const CLAIM_ROUNDS: u64 = 60;
 
-impl Devices {
+impl Backbone {
     pub(crate) fn new(models: &'static [Model], rows: &'static [Row], products: bool, seed: u64) -> Self {
-        let devices = (0u64..).zip(models).map(|(n, model)| Device::new(model, seed.wrapping_mul(977) + n * 31 + 1_001));
+        let devices =
+            (0u64..).zip(models).map(|(n, model)| Device::new(model, seed.wrapping_mul(977) + n * 31 + 1_001));
         Self { devices: devices.collect(), rows, round: 0, products }
     }
 

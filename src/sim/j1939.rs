@@ -3,14 +3,14 @@
 //! The table is the contract: `value` marks each parameter that must become a reading. Source: SAE J1939-71 (groups,
 //! parameters, scaling), J1939-73, 5.7.1 (DM1).
 
-use super::device::{Devices, Model, Row, Telling};
+use super::device::{Backbone, Model, Row, Telling};
 use super::payload::Payload;
 use super::telegram::Transport::Single;
 use super::vessel::{TroubleCode, ZERO_CELSIUS_K};
 
-/// Engine 1 is address 0 (J1939-81, table B2); Deere's entry of the manufacturers' list; global industry group.
+/// Engine 1 is address 0 (J1939-81, table B2); Caterpillar is 8 in the list of manufacturers; global industry group.
 static MODELS: [Model; 1] =
-    [Model { manufacturer: 29, function: 0, class: 0, industry: 0, address: 0, name: "", product_code: 0 }];
+    [Model { manufacturer: 8, function: 0, class: 0, industry: 0, address: 0, name: "", product_code: 0 }];
 
 /// Temperatures of one byte: 1 degree, from -40. Of two: 1/32 degree, from -273.
 const BYTE_TEMPERATURE_OFFSET_C: f64 = -40.0;
@@ -32,8 +32,8 @@ static ROWS: &[Row] = &[
 ];
 
 /// The control unit of the vessel of `seed`.
-pub(crate) fn devices(seed: u64) -> Devices {
-    Devices::new(&MODELS, ROWS, false, seed)
+pub(crate) fn devices(seed: u64) -> Backbone {
+    Backbone::new(&MODELS, ROWS, false, seed)
 }
 
 fn byte_celsius(payload: Payload, kelvin: f64) -> Payload {
@@ -102,13 +102,14 @@ fn electrical(telling: &Telling<'_>) -> Vec<Payload> {
     vec![Payload::default().absent(32).value(volts, 0.05, 16).absent(16)]
 }
 
-/// DM1: lamps, then four bytes a trouble code; with none, one of zeros that means none (J1939-73, 5.7.1). One reading a
-/// code; whether a listener tells it again each second, or only when it comes and goes, is the listener's affair:
-/// they are counted apart from the rest, see [`PGN_DM1`].
+/// DM1: lamps, then four bytes a trouble code; with none, one of zeros that means none (J1939-73, 5.7.1). Whether a
+/// listener tells a code again each second, or only when it comes and when it goes, is the listener's affair: each
+/// may be a reading.
 fn trouble(telling: &Telling<'_>) -> Vec<Payload> {
     let codes = telling.vessel.engine.trouble();
     // Amber warning lamp (bits 3 and 4 of the first byte), no flashing.
-    let lamps = Payload::default().part(if codes.is_empty() { 0 } else { 0b0000_0100 }, 8).part(0xFF, 8);
+    let lamps =
+        Payload::default().maybe(CODES_MAX).part(if codes.is_empty() { 0 } else { 0b0000_0100 }, 8).part(0xFF, 8);
     if codes.is_empty() {
         return vec![lamps.part(0, 32).absent(16)];
     }
@@ -122,8 +123,8 @@ fn trouble_code(payload: Payload, TroubleCode { spn, fmi, count }: TroubleCode) 
     payload.part(spn & 0xFFFF, 16).part(fmi, 5).part(spn >> 16, 3).part(u64::from(count), 7).part(0, 1)
 }
 
-/// Active trouble codes.
-pub(crate) const PGN_DM1: u32 = 65_226;
+/// The most codes that come or go with one DM1: all that the engine knows.
+const CODES_MAX: u32 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +132,8 @@ mod tests {
     use crate::clock::Stamp;
     use crate::sim::telegram::Transport;
     use crate::sim::{Start, Vessel};
+
+    const PGN_DM1: u32 = 65_226;
 
     #[test]
     fn a_trouble_code_is_the_standards_own_example() {

@@ -79,7 +79,8 @@ impl Vessel {
     fn sounder(&self) -> Vec<Spoken> {
         let metres = self.depth_m();
         // Depth and offset together are the depth below the surface: two fields, three values.
-        let dpt = Sentence::new("SD", "DPT").value(format!("{metres:.2}")).value(TRANSDUCER_DEPTH_M).part("100").holds(1);
+        let dpt =
+            Sentence::new("SD", "DPT").value(format!("{metres:.2}")).value(TRANSDUCER_DEPTH_M).part("100").holds(1);
         let dbt = Sentence::new("SD", "DBT").part(format!("{:.2}", metres / 0.3048)).part("f");
         let dbt = dbt.value(format!("{metres:.2}")).part("M").part(format!("{:.2}", metres / 1.8288)).part("F");
         let mtw = Sentence::new("YX", "MTW").value(format!("{:.2}", self.weather.water_temperature_c.value)).part("C");
@@ -88,12 +89,17 @@ impl Vessel {
 
     /// Engine revolutions, and motion and weather as transducers: RPM, XDR.
     fn engine_room_and_weather(&self) -> Vec<Spoken> {
-        let rpm =
-            Sentence::new("ER", "RPM").part("E").part(1).value(format!("{:.1}", self.engine.rpm.value)).part("").part("A");
+        let rpm = Sentence::new("ER", "RPM")
+            .part("E")
+            .part(1)
+            .value(format!("{:.1}", self.engine.rpm.value))
+            .part("")
+            .part("A");
         let (pitch, roll) = self.pitch_and_roll();
         let motion = Sentence::new("YX", "XDR").part("A").value(format!("{pitch:.2}")).part("D").part("PTCH");
         let motion = motion.part("A").value(format!("{roll:.2}")).part("D").part("ROLL");
-        let weather = Sentence::new("WI", "XDR").part("P").value(format!("{:.5}", self.weather.pressure_pa.value / 100_000.0));
+        let weather =
+            Sentence::new("WI", "XDR").part("P").value(format!("{:.5}", self.weather.pressure_pa.value / 100_000.0));
         let weather =
             weather.part("B").part("Barometer").part("C").value(format!("{:.2}", self.weather.air_temperature_c.value));
         vec![rpm.end(), motion.end(), weather.part("C").part("AirTemp").end()]

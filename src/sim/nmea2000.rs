@@ -6,7 +6,7 @@
 //!
 //! Fields, widths and resolutions: canboat's PGN database; the encoder is our own, apart from the gateway's decoder.
 
-use super::device::{Device, Devices, INDUSTRY_MARINE, Model, Row, Telling};
+use super::device::{Backbone, INDUSTRY_MARINE, Model, Row, Telling};
 use super::payload::Payload;
 use super::telegram::Transport::{Fast, Single};
 use super::vessel::{TRANSDUCER_DEPTH_M, Tank, VARIATION};
@@ -27,7 +27,7 @@ static MODELS: [Model; 7] = [
     model("SIM Compass 20", 137, 140, 60, 0x09), // Maretron; ownship attitude, navigation
     model("SIM Sounder 30", 135, 130, 60, 0x23), // Airmar; bottom depth, navigation
     model("SIM Wind 40", 275, 130, 85, 0x17),    // Navico; atmospheric, external environment
-    model("SIM Engine 50", 717, 160, 50, 0x21),  // Yacht Devices; engine gateway, propulsion
+    model("SIM Engine 50", 717, 160, 50, 0x21),  // Yacht Backbone; engine gateway, propulsion
     model("SIM Tanks 60", 137, 150, 75, 0x33),   // Maretron; fluid level, sensor communication
     model("SIM Battery 70", 358, 170, 35, 0x2A), // Victron Energy; battery, electrical generation
 ];
@@ -71,8 +71,8 @@ static ROWS: &[Row] = &[
 ];
 
 /// The devices of the vessel of `seed`.
-pub(crate) fn devices(seed: u64) -> Devices {
-    Devices::new(&MODELS, ROWS, true, seed)
+pub(crate) fn devices(seed: u64) -> Backbone {
+    Backbone::new(&MODELS, ROWS, true, seed)
 }
 
 /// Date (days since 1970) and time (0.1 ms since midnight): two fields, one value.
@@ -245,6 +245,7 @@ fn radians(degrees: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::clock::Stamp;
+    use crate::sim::device::Device;
     use crate::sim::{Start, Vessel};
 
     fn round() -> (Vessel, Vec<crate::sim::telegram::Telegram>) {
@@ -290,6 +291,6 @@ mod tests {
         assert!((vessel.heading - 35.0).abs() < 1e-9, "nothing moved yet");
         // 32.9 degrees are 0.574213 rad: 5,742, 166E hex; variation 2.1 degrees: 367, 016F hex.
         assert_eq!(heading.payload, [0, 0x6E, 0x16, 0, 0, 0x6F, 0x01, 0xFD]);
-        assert_eq!(heading.readings, 3);
+        assert_eq!(heading.count.readings, 3);
     }
 }

@@ -4,6 +4,8 @@
 //! Source: SAE J1939-71, 5.1 (byte order, "not available" as all ones); NMEA 2000 fields of PGNs as canboat documents
 //! them (order, width, resolution).
 
+use super::packet::Count;
+
 /// Most bits of one field.
 const FIELD_BITS_MAX: u32 = 64;
 
@@ -13,7 +15,7 @@ pub(crate) struct Payload {
     bytes: Vec<u8>,
     /// Bits used of the last byte; 0: all.
     bits: u32,
-    readings: u32,
+    count: Count,
 }
 
 impl Payload {
@@ -60,13 +62,19 @@ impl Payload {
 
     /// Values that the fields hold in another form.
     pub(crate) const fn holds(mut self, readings: u32) -> Self {
-        self.readings += readings;
+        self.count.readings += readings;
+        self
+    }
+
+    /// Readings that a listener may make of it, or not.
+    pub(crate) const fn maybe(mut self, readings: u32) -> Self {
+        self.count.maybe += readings;
         self
     }
 
     /// The bytes, and how many readings must come of them.
-    pub(crate) fn end(self) -> (Vec<u8>, u32) {
-        (self.bytes, self.readings)
+    pub(crate) fn end(self) -> (Vec<u8>, Count) {
+        (self.bytes, self.count)
     }
 }
 
@@ -76,7 +84,7 @@ mod tests {
 
     #[test]
     fn fields_are_little_endian_and_bits_fill_from_the_low_end() {
-        let (bytes, readings) = Payload::default()
+        let (bytes, count) = Payload::default()
             .part(7, 8)
             .value(1.0, 0.0001, 16)
             .part(1, 2)
@@ -88,6 +96,6 @@ mod tests {
             .end();
         assert_eq!(bytes[..8], [7, 0x10, 0x27, 0b1111_1101, 0xFF, 0xFF, 0xFF, 0x7F]);
         assert_eq!(bytes[8..], [0xFF, 0xFF, 0xFF, 0x7F, b'A', b'B', 0xFF]);
-        assert_eq!(readings, 2);
+        assert_eq!(count.readings, 2);
     }
 }

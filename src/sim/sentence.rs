@@ -12,6 +12,8 @@ pub struct Spoken {
     pub sentence: String,
     /// How many readings a gateway must make of it.
     pub readings: u32,
+    /// How many it may make besides: of fields that a fault spoiled.
+    pub maybe: u32,
 }
 
 /// A sentence that is being written.
@@ -54,7 +56,7 @@ impl Sentence {
     /// The finished sentence.
     pub(crate) fn end(self) -> Spoken {
         let checksum = self.text.bytes().skip(1).fold(0, |sum, byte| sum ^ byte);
-        Spoken { sentence: format!("{}*{checksum:02X}\r\n", self.text), readings: self.readings }
+        Spoken { sentence: format!("{}*{checksum:02X}\r\n", self.text), readings: self.readings, maybe: 0 }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::wire::can::{Frame, Identifier};
 
+use super::packet::Count;
 use super::payload::Payload;
 
 /// Everybody.
@@ -52,15 +53,22 @@ pub struct Telegram {
     /// Sequence number of a fast packet, 0 to 7: how often this device sent this PGN before.
     pub sequence: u8,
     /// How many readings a gateway must make of it.
-    pub readings: u32,
+    pub count: Count,
 }
 
 impl Telegram {
     /// A telegram to all.
     pub(crate) fn new(pgn: u32, priority: u8, source: u8, transport: Transport, payload: Payload) -> Self {
-        let (payload, readings) = payload.end();
+        let (payload, count) = payload.end();
         let identifier = Identifier { priority, pgn, source, destination: GLOBAL };
-        Self { identifier, transport, payload, sequence: 0, readings }
+        Self { identifier, transport, payload, sequence: 0, count }
+    }
+
+    /// A telegram that is this one frame.
+    pub(crate) fn of_frame(frame: &Frame) -> Self {
+        let payload = frame.bytes().iter().fold(Payload::default(), |payload, byte| payload.part((*byte).into(), 8));
+        let Identifier { pgn, priority, source, .. } = Identifier::parse(frame.id);
+        Self::new(pgn, priority, source, Transport::Single, payload)
     }
 
     /// The frames that carry it.
