@@ -6,7 +6,7 @@ use crate::clock::Stamp;
 use crate::wire::can::{Frame, Identifier};
 
 use super::device::Backbone;
-use super::faults::{Fault, FaultKind, Faults, Noise, STUCK_ROUNDS, UNPLUG_ROUNDS};
+use super::faults::{FaultKind, Faults, Noise, STUCK_ROUNDS, UNPLUG_ROUNDS};
 use super::format::Format;
 use super::iec61162_450::{Tagger, fragment};
 use super::packet::{Body, Count, Packet};
@@ -70,15 +70,15 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// The voice of the vessel of `seed`; its faults are drawn from the same seed.
-    pub fn new(protocol: Protocol, seed: u64, faults: &[Fault]) -> Self {
+    /// The voice of the vessel of `seed`, with these faults.
+    pub fn new(protocol: Protocol, seed: u64, faults: Faults) -> Self {
         let tongue = match protocol {
             Protocol::Nmea0183 => Tongue::Plain,
             Protocol::Iec61162450 => Tongue::Tagged(Tagger::default()),
             Protocol::Nmea2000(format) => Tongue::Frames(nmea2000::devices(seed), format),
             Protocol::J1939(format) => Tongue::Frames(j1939::devices(seed), format),
         };
-        Self { tongue, faults: Faults::new(seed, faults), stuck: None, unplugged_rounds: 0 }
+        Self { tongue, faults, stuck: None, unplugged_rounds: 0 }
     }
 
     /// What happened so far.
@@ -281,7 +281,7 @@ fn refill(spoken: &mut Spoken, fill: impl Fn(&str) -> &str) {
 }
 
 impl Spoken {
-    fn count(&self) -> Count {
+    pub(crate) fn count(&self) -> Count {
         Count { readings: self.readings, maybe: self.maybe }
     }
 }
@@ -289,6 +289,7 @@ impl Spoken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Fault;
     use crate::sim::Start;
 
     const AT: Stamp = Stamp::from_millis(1_795_243_260_000);
@@ -300,20 +301,20 @@ mod tests {
     }
 
     fn certain(protocol: Protocol, kind: FaultKind) -> Voice {
-        Voice::new(protocol, 1, &[Fault { kind, probability: 1.0 }])
+        Voice::new(protocol, 1, Faults::new(1, &[Fault { kind, probability: 1.0 }]))
     }
 
     #[test]
     fn each_protocol_says_the_same_of_one_ship_in_each_format() {
         for protocol in [Protocol::Nmea2000, Protocol::J1939] {
             let counts = [Format::Ydwg, Format::Candump, Format::Actisense, Format::Can].map(|format| {
-                let round = Voice::new(protocol(format), 1, &[]).say(&vessel(), AT);
+                let round = Voice::new(protocol(format), 1, Faults::new(1, &[])).say(&vessel(), AT);
                 round.packets.iter().map(|packet| packet.count.readings).sum::<u32>()
             });
             assert!(counts[0] > 10 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
         }
-        let plain = Voice::new(Protocol::Nmea0183, 1, &[]).say(&vessel(), AT);
-        let tagged = Voice::new(Protocol::Iec61162450, 1, &[]).say(&vessel(), AT);
+        let plain = Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[])).say(&vessel(), AT);
+        let tagged = Voice::new(Protocol::Iec61162450, 1, Faults::new(1, &[])).say(&vessel(), AT);
         let counts = |round: &Round| round.packets.iter().map(|packet| packet.count).collect::<Vec<_>>();
         assert_eq!(counts(&plain), counts(&tagged));
     }
@@ -329,7 +330,7 @@ mod tests {
         let first = &rounds[0].packets;
         let same = |packet: &&Packet| rounds.iter().all(|round| round.packets.contains(packet));
         let still = first.iter().filter(same).count();
-        let healthy = Voice::new(Protocol::Nmea0183, 1, &[]);
+        let healthy = Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[]));
         assert!(healthy.stuck.is_none() && still >= 1, "{still}");
         assert_eq!(voice.faults().counts().find(|(kind, _)| *kind == FaultKind::Stuck).unwrap().1, 1);
     }
@@ -342,7 +343,7 @@ mod tests {
                     let counts = round.packets.iter().map(|packet| packet.count);
                     counts.fold((0, 0), |sum, count| (sum.0 + count.readings, sum.1 + count.maybe))
                 };
-                let healthy = sum(Voice::new(protocol, 1, &[]).say(&vessel(), AT));
+                let healthy = sum(Voice::new(protocol, 1, Faults::new(1, &[])).say(&vessel(), AT));
                 let spoiled = sum(certain(protocol, kind).say(&vessel(), AT));
                 assert!(spoiled.1 > healthy.1 && spoiled.0 <= healthy.0, "{kind:?} {protocol:?} {spoiled:?}");
             }
@@ -354,7 +355,7 @@ mod tests {
         let mut voice = certain(Protocol::Nmea0183, FaultKind::Unplug);
         voice.unplugged_rounds = 1;
         assert!(!voice.say(&vessel(), AT).plugged);
-        let mut quiet = Voice::new(Protocol::Nmea0183, 1, &[]);
+        let mut quiet = Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[]));
         quiet.unplugged_rounds = UNPLUG_ROUNDS;
         let plugged: Vec<bool> = (0..7).map(|_| quiet.say(&vessel(), AT).plugged).collect();
         assert_eq!(plugged, [false, false, false, false, false, true, true]);
@@ -363,7 +364,7 @@ mod tests {
     #[test]
     fn the_babble_is_sound_and_unknown() {
         let sum = b"IIBAB,1,2,3".iter().fold(0, |sum, byte| sum ^ byte);
-        assert_eq!(Voice::new(Protocol::Nmea0183, 1, &[]).noise(AT).babble, {
+        assert_eq!(Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[])).noise(AT).babble, {
             Body::Bytes(format!("$IIBAB,1,2,3*{sum:02X}\r\n").into_bytes())
         });
     }
