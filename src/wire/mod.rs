@@ -6,7 +6,9 @@
 
 pub mod can;
 mod decoded;
+pub mod j1939;
 pub mod nmea0183;
+pub mod nmea2000;
 pub mod notification;
 mod source;
 mod stream;

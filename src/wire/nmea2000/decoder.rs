@@ -1,0 +1,201 @@
+//! The decoder of one NMEA 2000 bus: frames and messages in, readings out.
+
+use std::fmt;
+
+use canboat::FramePacketType;
+use canboat::codec::fastpacket::packet_type;
+
+use super::alerts::{ALERT, ALERT_TEXT, Alerts};
+use super::devices::Devices;
+use super::plan::{Known, Plan, Refused, plan};
+use crate::clock::Stamp;
+use crate::wire::can::fast_packet::FastPackets;
+use crate::wire::can::names::{Claim, Names};
+use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
+use crate::wire::{Decoded, Emit, Sink, Source, SourceInfo};
+
+/// Reason: a sound message of a PGN that makes no readings here. Nothing of it is kept.
+pub const REASON_UNSUPPORTED: &str = "unsupported_pgn";
+
+/// Reason: a frame with an 11-bit identifier; NMEA 2000 has none.
+pub const REASON_STANDARD_FRAME: &str = "standard_frame";
+
+/// Reason: a message that does not say which engine, tank or battery it means.
+pub const REASON_NO_INSTANCE: &str = "no_instance";
+
+/// Reason: an AIS message without an MMSI.
+pub const REASON_NO_STATION: &str = "no_mmsi";
+
+/// Reason: an address claim of fewer than 8 bytes.
+pub const REASON_BAD_CLAIM: &str = "bad_address_claim";
+
+/// PGNs that are counted by number when the table does not have them. canboat knows some 350 PGNs, a bus speaks perhaps
+/// 60; more are counted together, so that garbage cannot grow the list.
+pub const UNSUPPORTED_PGNS_MAX: usize = 64;
+
+const ADDRESS_CLAIM: u32 = 60_928;
+const PRODUCT_INFORMATION: u32 = 126_996;
+const CONFIGURATION_INFORMATION: u32 = 126_998;
+
+/// What a decoder saw, beside the readings that it handed out.
+#[derive(Clone, Debug, Default)]
+pub struct DecoderCounts {
+    /// Messages that make no readings, by PGN, bounded.
+    pub unsupported: Vec<(u32, u64)>,
+    /// Those beyond [`UNSUPPORTED_PGNS_MAX`].
+    pub unsupported_other: u64,
+}
+
+impl DecoderCounts {
+    fn count_unsupported(&mut self, pgn: u32) {
+        if let Some((_, count)) = self.unsupported.iter_mut().find(|(known, _)| *known == pgn) {
+            *count += 1;
+        } else if self.unsupported.len() < UNSUPPORTED_PGNS_MAX {
+            self.unsupported.push((pgn, 1));
+        } else {
+            self.unsupported_other += 1;
+        }
+    }
+}
+
+/// Decodes one bus. It remembers who is there, and what is half said; both are bounded.
+#[derive(Debug)]
+pub struct Decoder {
+    fast: FastPackets,
+    messages: Messages,
+}
+
+/// What stands behind the assembly of messages.
+#[derive(Debug)]
+struct Messages {
+    plan: &'static Plan,
+    devices: Devices,
+    alerts: Alerts,
+    counts: DecoderCounts,
+    readings: Vec<Decoded>,
+}
+
+/// A PGN, for the sample of a drop.
+struct Pgn(Identifier);
+
+impl fmt::Display for Pgn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PGN {} from {}", self.0.pgn, self.0.source)
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        let messages = Messages {
+            plan: plan(),
+            devices: Devices::default(),
+            alerts: Alerts::default(),
+            counts: DecoderCounts::default(),
+            readings: Vec::new(),
+        };
+        Self { fast: FastPackets::default(), messages }
+    }
+}
+
+impl Decoder {
+    /// A decoder that heard nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was seen so far.
+    pub const fn counts(&self) -> &DecoderCounts {
+        &self.messages.counts
+    }
+
+    fn tell_lost(&mut self, near: &[u8], sink: &mut dyn Sink) {
+        for (reason, count) in self.fast.take_lost().reasons() {
+            if count > 0 {
+                sink.dropped(reason, count, &"fast packet", near);
+            }
+        }
+    }
+}
+
+impl FrameDecoder for Decoder {
+    fn frame(&mut self, frame: &Frame, mono_ms: u64, sink: &mut dyn Sink) {
+        if !frame.extended {
+            sink.dropped(REASON_STANDARD_FRAME, 1, &format_args!("identifier {:x}", frame.id), frame.bytes());
+            return;
+        }
+        let identifier = Identifier::parse(frame.id);
+        if packet_type(identifier.pgn) != FramePacketType::Fast {
+            let message = Message { identifier, payload: frame.bytes(), at: frame.at };
+            return self.message(&message, mono_ms, sink);
+        }
+        if let Some(payload) = self.fast.push(identifier, frame.bytes(), mono_ms) {
+            self.messages.take(identifier, payload, frame.at, sink);
+        }
+        self.tell_lost(frame.bytes(), sink);
+    }
+
+    fn message(&mut self, message: &Message<'_>, _mono_ms: u64, sink: &mut dyn Sink) {
+        let Message { identifier, payload, at } = *message;
+        if identifier.pgn == ADDRESS_CLAIM {
+            let Some(name) = Names::of_claim(payload) else {
+                return sink.dropped(REASON_BAD_CLAIM, 1, &Pgn(identifier), payload);
+            };
+            if let Claim::NewHolder { .. } = self.messages.devices.claim(identifier.source, name) {
+                self.fast.forget(identifier.source);
+                self.tell_lost(payload, sink);
+            }
+        }
+        self.messages.take(identifier, payload, at, sink);
+    }
+
+    /// Forgets who holds which address too: behind the next connection may stand another bus.
+    fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
+        self.fast.clear();
+        self.tell_lost(b"", sink);
+        self.messages.devices = Devices::default();
+        self.messages.alerts = Alerts::default();
+    }
+
+    fn held_bytes(&self) -> usize {
+        let Messages { devices, alerts, readings, .. } = &self.messages;
+        let readings = readings.capacity() * size_of::<Decoded>();
+        self.fast.held_bytes() + devices.held_bytes() + alerts.held_bytes() + readings
+    }
+
+    fn sources(&self) -> Vec<SourceInfo> {
+        self.messages.devices.infos()
+    }
+}
+
+impl Messages {
+    fn take(&mut self, identifier: Identifier, payload: &[u8], at: Option<Stamp>, sink: &mut dyn Sink) {
+        let source = self.devices.source(identifier.source);
+        let mut emit = Emit::new(&mut self.readings, source, at);
+        match self.plan.find(identifier.pgn) {
+            Known::Row(row) => match row.readings(payload, emit) {
+                Ok(()) => {}
+                Err(Refused::NoInstance) => sink.dropped(REASON_NO_INSTANCE, 1, &Pgn(identifier), payload),
+                Err(Refused::NoStation) => sink.dropped(REASON_NO_STATION, 1, &Pgn(identifier), payload),
+            },
+            Known::Network => self.network(identifier.pgn, source, payload),
+            Known::Unknown if matches!(identifier.pgn, ALERT | ALERT_TEXT) => {
+                self.alerts.take(identifier.pgn, payload, source, &mut emit);
+            }
+            Known::Unknown => {
+                self.counts.count_unsupported(identifier.pgn);
+                sink.dropped(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
+            }
+        }
+        sink.message(&mut self.readings);
+        // A sink that leaves some behind must not make them another message's.
+        self.readings.clear();
+    }
+
+    fn network(&mut self, pgn: u32, source: Source, payload: &[u8]) {
+        match pgn {
+            PRODUCT_INFORMATION => self.devices.product(source, payload),
+            CONFIGURATION_INFORMATION => self.devices.configuration(source, payload),
+            _ => {}
+        }
+    }
+}
