@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use canboat::FramePacketType;
-use canboat::codec::fastpacket::packet_type;
-
 use super::alerts::{ALERT, ALERT_TEXT, Alerts};
+use super::assembler::Assembler;
 use super::devices::Devices;
 use super::plan::{Known, Plan, Refused, plan};
-use crate::clock::Stamp;
-use crate::wire::can::fast_packet::FastPackets;
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
 use crate::wire::{Decoded, Emit, Sink, Source, SourceInfo};
@@ -61,7 +57,7 @@ impl DecoderCounts {
 /// Decodes one bus. It remembers who is there, and what is half said; both are bounded.
 #[derive(Debug)]
 pub struct Decoder {
-    fast: FastPackets,
+    assembler: Assembler,
     messages: Messages,
 }
 
@@ -93,7 +89,7 @@ impl Default for Decoder {
             counts: DecoderCounts::default(),
             readings: Vec::new(),
         };
-        Self { fast: FastPackets::default(), messages }
+        Self { assembler: Assembler::default(), messages }
     }
 }
 
@@ -109,11 +105,7 @@ impl Decoder {
     }
 
     fn tell_lost(&mut self, near: &[u8], sink: &mut dyn Sink) {
-        for (reason, count) in self.fast.take_lost().reasons() {
-            if count > 0 {
-                sink.dropped(reason, count, &"fast packet", near);
-            }
-        }
+        self.assembler.take_lost(|reason, count| sink.dropped(reason, count, &"a message of many frames", near));
     }
 }
 
@@ -123,34 +115,24 @@ impl FrameDecoder for Decoder {
             sink.dropped(REASON_STANDARD_FRAME, 1, &format_args!("identifier {:x}", frame.id), frame.bytes());
             return;
         }
-        let identifier = Identifier::parse(frame.id);
-        if packet_type(identifier.pgn) != FramePacketType::Fast {
-            let message = Message { identifier, payload: frame.bytes(), at: frame.at };
-            return self.message(&message, mono_ms, sink);
-        }
-        if let Some(payload) = self.fast.push(identifier, frame.bytes(), mono_ms) {
-            self.messages.take(identifier, payload, frame.at, sink);
+        let Self { assembler, messages } = self;
+        let message = assembler.frame(frame, mono_ms);
+        if let Some(address) = message.and_then(|message| messages.take(&message, sink)) {
+            assembler.forget(address);
         }
         self.tell_lost(frame.bytes(), sink);
     }
 
     fn message(&mut self, message: &Message<'_>, _mono_ms: u64, sink: &mut dyn Sink) {
-        let Message { identifier, payload, at } = *message;
-        if identifier.pgn == ADDRESS_CLAIM {
-            let Some(name) = Names::of_claim(payload) else {
-                return sink.dropped(REASON_BAD_CLAIM, 1, &Pgn(identifier), payload);
-            };
-            if let Claim::NewHolder { .. } = self.messages.devices.claim(identifier.source, name) {
-                self.fast.forget(identifier.source);
-                self.tell_lost(payload, sink);
-            }
+        if let Some(address) = self.messages.take(message, sink) {
+            self.assembler.forget(address);
+            self.tell_lost(message.payload, sink);
         }
-        self.messages.take(identifier, payload, at, sink);
     }
 
     /// Forgets who holds which address too: behind the next connection may stand another bus.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
-        self.fast.clear();
+        self.assembler.clear();
         self.tell_lost(b"", sink);
         self.messages.devices = Devices::default();
         self.messages.alerts = Alerts::default();
@@ -159,7 +141,7 @@ impl FrameDecoder for Decoder {
     fn held_bytes(&self) -> usize {
         let Messages { devices, alerts, readings, .. } = &self.messages;
         let readings = readings.capacity() * size_of::<Decoded>();
-        self.fast.held_bytes() + devices.held_bytes() + alerts.held_bytes() + readings
+        self.assembler.held_bytes() + devices.held_bytes() + alerts.held_bytes() + readings
     }
 
     fn sources(&self) -> Vec<SourceInfo> {
@@ -168,7 +150,18 @@ impl FrameDecoder for Decoder {
 }
 
 impl Messages {
-    fn take(&mut self, identifier: Identifier, payload: &[u8], at: Option<Stamp>, sink: &mut dyn Sink) {
+    /// Makes the readings of one message. Returns an address that another device holds from now on.
+    fn take(&mut self, message: &Message<'_>, sink: &mut dyn Sink) -> Option<u8> {
+        let Message { identifier, payload, at } = *message;
+        let mut changed = None;
+        if identifier.pgn == ADDRESS_CLAIM {
+            let Some(name) = Names::of_claim(payload) else {
+                sink.dropped(REASON_BAD_CLAIM, 1, &Pgn(identifier), payload);
+                return None;
+            };
+            let claim = self.devices.claim(identifier.source, name);
+            changed = matches!(claim, Claim::NewHolder { .. }).then_some(identifier.source);
+        }
         let source = self.devices.source(identifier.source);
         let mut emit = Emit::new(&mut self.readings, source, at);
         match self.plan.find(identifier.pgn) {
@@ -189,6 +182,7 @@ impl Messages {
         sink.message(&mut self.readings);
         // A sink that leaves some behind must not make them another message's.
         self.readings.clear();
+        changed
     }
 
     fn network(&mut self, pgn: u32, source: Source, payload: &[u8]) {

@@ -40,6 +40,7 @@
 //! 4. Add cases to `tests.rs` with values worked out by hand.
 
 mod alerts;
+mod assembler;
 mod decoder;
 mod devices;
 mod field;
@@ -51,6 +52,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use assembler::Assembler;
 pub use decoder::{
     Decoder, DecoderCounts, REASON_BAD_CLAIM, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_STANDARD_FRAME,
     REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX,

@@ -334,11 +334,11 @@ impl TakePlan {
             },
             Self::Word(field, words) => {
                 let code = good(field.read(payload))?.cast_unsigned() as usize;
-                Value::Text(Arc::clone(words.get(code).and_then(Option::as_ref).ok_or(Quality::OutOfRange)?))
+                Value::Text(Arc::clone(words.get(code).and_then(Option::as_ref).ok_or(Quality::NotAvailable)?))
             }
             Self::Name(field) => {
                 let code = good(field.read(payload))?.cast_unsigned();
-                Value::text(field.name(code).ok_or(Quality::OutOfRange)?)
+                Value::text(field.name(code).ok_or(Quality::NotAvailable)?)
             }
             Self::Text(field) => match field.read(payload) {
                 text if text.is_empty() => return Err(Quality::NotAvailable),
