@@ -10,6 +10,7 @@ pub mod j1939;
 pub mod nmea0183;
 pub mod nmea2000;
 pub mod notification;
+pub mod pcap;
 mod source;
 mod stream;
 mod unit;

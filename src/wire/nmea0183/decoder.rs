@@ -2,6 +2,7 @@
 //! clock.
 
 use super::ais::Ais;
+use super::alert::Alerts;
 use super::number;
 use super::reject::Rejected;
 use super::rules;
@@ -44,6 +45,7 @@ pub struct Decoder {
     rule: ChecksumRule,
     dates: Dates,
     ais: Ais,
+    alerts: Alerts,
     counts: DecoderCounts,
 }
 
@@ -116,6 +118,7 @@ impl Decoder {
                 Ok(())
             }
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
+            Special::Alert => self.alerts.alf(talker, fields, &mut emit),
         }
     }
 

@@ -27,6 +27,7 @@
 //! 5. Add cases to `tests.rs` with values worked out by hand from the standard: good, blank, void, out of range.
 
 mod ais;
+mod alert;
 mod decoder;
 mod number;
 mod reject;
@@ -37,6 +38,7 @@ mod special;
 mod split;
 mod stream;
 mod table;
+mod target;
 mod time;
 mod xdr;
 
@@ -45,7 +47,7 @@ mod tests;
 
 pub use decoder::{Decoder, DecoderCounts, UNSUPPORTED_FORMATTERS_MAX};
 pub use reject::Rejected;
-pub use rows::TABLE;
+pub use rows::{PROPRIETARY, TABLE};
 pub use sentence::{ChecksumRule, FIELDS_MAX, Sentence, checksum};
 pub use split::{LINE_BYTES_MAX, LineSplitter};
 pub use stream::{REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_UNSUPPORTED, Stream};

@@ -44,7 +44,7 @@ impl<'a> Sentence<'a> {
             None => (content, &content[content.len()..]),
         };
         let (talker, formatter) = address_words(address).ok_or(Rejected::BadAddress)?;
-        Ok(Self { talker, formatter, spec: table::find(talker, formatter), body })
+        Ok(Self { talker, formatter, spec: table::find(address), body })
     }
 
     /// The fields in order, each as it stands.
