@@ -7,6 +7,7 @@
 mod backoff;
 mod intake;
 mod metrics;
+pub mod modbus;
 mod rejects;
 mod stats;
 mod supervisor;

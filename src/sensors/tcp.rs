@@ -61,7 +61,7 @@ async fn session(
     end
 }
 
-async fn connect(limit: Duration, host: &str, port: u16) -> Result<TcpStream, SensorsError> {
+pub(super) async fn connect(limit: Duration, host: &str, port: u16) -> Result<TcpStream, SensorsError> {
     let target = || format!("{host}:{port}");
     match timeout(limit, TcpStream::connect((host, port))).await {
         Ok(Ok(stream)) => Ok(stream),
@@ -103,7 +103,7 @@ async fn read(
 }
 
 /// Waits for room: the server is held back meanwhile.
-async fn hand_over(context: &BusContext, readings: &mut Vec<Reading>) {
+pub(super) async fn hand_over(context: &BusContext, readings: &mut Vec<Reading>) {
     let total = readings.len() as u64;
     if total == 0 {
         return;

@@ -15,6 +15,7 @@ mod format;
 mod geo;
 mod iec61162_450;
 mod j1939;
+pub mod modbus;
 mod nmea0183;
 mod nmea2000;
 mod outputs;

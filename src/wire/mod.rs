@@ -7,6 +7,7 @@
 pub mod can;
 mod decoded;
 pub mod j1939;
+pub mod modbus;
 pub mod nmea0183;
 pub mod nmea2000;
 pub mod notification;

@@ -1,0 +1,253 @@
+//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says, hands
+//! over what the answers hold, and opens the line again when it breaks.
+//!
+//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]). Back-pressure: while the lane is
+//! full nothing is asked.
+
+mod line;
+mod maps;
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serial2_tokio::{CharSize, SerialPort, StopBits};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+
+use crate::reading::Reading;
+use crate::wire::Sink as _;
+use crate::wire::modbus::{Action, Framing, Outcome, Poller, Refusal, UnitOptions, rtu};
+
+use super::intake::ReadingMaker;
+use super::stats::{BusState, BusStats};
+use super::tcp::{connect, hand_over};
+use super::{BusContext, SensorsContext, SensorsError, supervisor};
+
+use line::{Line, Overheard};
+pub use maps::{MAP_FILE_BYTES_MAX, load_map};
+
+/// How long a unit may think before it answers, where nothing else is configured. The Serial Line guide has 1 s at 9,600
+/// baud as usual (2.4.1).
+pub const TIMEOUT_MS: u64 = 1_000;
+
+/// The longest sleep while nothing is due: the clock may jump ahead of ours while the machine is suspended.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Reason: an answer came after its time-out and was thrown away (Modbus TCP).
+pub const REASON_LATE: &str = "modbus_late_answer";
+
+/// Reason: bytes that nobody asked for, counted one by one (serial frames).
+pub const REASON_UNASKED: &str = "modbus_unasked_byte";
+
+/// Parity of a serial line. The specification wants even; most devices come without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parity {
+    /// No parity bit.
+    #[default]
+    None,
+    /// Even.
+    Even,
+    /// Odd.
+    Odd,
+}
+
+/// Where the units are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Behind a TCP server.
+    Tcp {
+        /// Host name or address.
+        host: String,
+        /// Port; Modbus has 502.
+        port: u16,
+    },
+    /// On a serial line.
+    Serial {
+        /// The device.
+        path: PathBuf,
+        /// Bits a second.
+        baud: u32,
+        /// Its parity; always 8 data bits and 1 stop bit.
+        parity: Parity,
+    },
+}
+
+/// A Modbus bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModbusOptions {
+    /// Where the units are.
+    pub transport: Transport,
+    /// How they speak: over a serial line always [`Framing::Rtu`].
+    pub framing: Framing,
+    /// Who is asked for what.
+    pub units: Vec<UnitOptions>,
+}
+
+/// Starts the task of a bus, under its supervisor. It ends with the gateway.
+pub fn spawn(options: ModbusOptions, shared: &SensorsContext, stats: Arc<BusStats>) -> JoinHandle<()> {
+    let context = BusContext::new(shared, Arc::clone(&stats));
+    let (clock, tuning, backoff) = (context.clock.clone(), context.tuning, context.backoff());
+    let shutdown = context.shutdown.clone();
+    let start = move || run(context.clone(), options.clone());
+    tokio::spawn(supervisor::supervise(stats, clock, tuning, backoff, shutdown, start))
+}
+
+/// Runs until shutdown.
+async fn run(context: BusContext, options: ModbusOptions) {
+    let (framing, baud) = match options.transport {
+        Transport::Tcp { .. } => (options.framing, None),
+        Transport::Serial { baud, .. } => (Framing::Rtu, Some(baud)),
+    };
+    let mut bus = Bus {
+        maker: ReadingMaker::new(context.stats.clone(), context.registry.clone()),
+        poller: Poller::new(framing, baud, options.units, context.clock.now().mono_ms),
+        framing,
+        silence: Duration::from_micros(rtu::silence_micros(baud.unwrap_or(u32::MAX))),
+        context,
+    };
+    let mut backoff = bus.context.backoff();
+    loop {
+        bus.context.stats.set_state(BusState::Connecting);
+        let began_ms = bus.context.clock.now().mono_ms;
+        let Err(lost) = bus.session(&options.transport).await else { break };
+        bus.poller.line_broke();
+        let stable_ms = bus.context.tuning.stable_after.as_millis() as u64;
+        if bus.context.clock.now().mono_ms.saturating_sub(began_ms) >= stable_ms {
+            backoff.reset();
+        }
+        if !bus.context.wait_after(&lost, backoff.next()).await {
+            break;
+        }
+    }
+    bus.context.stats.set_state(BusState::Closed);
+}
+
+struct Bus {
+    context: BusContext,
+    maker: ReadingMaker,
+    poller: Poller,
+    framing: Framing,
+    silence: Duration,
+}
+
+impl Bus {
+    /// One opening of the line, until it breaks. `Ok` when the gateway stops.
+    async fn session(&mut self, transport: &Transport) -> Result<(), SensorsError> {
+        match transport {
+            Transport::Tcp { host, port } => {
+                let opened = tokio::select! {
+                    biased;
+                    () = self.context.shutdown.cancelled() => return Ok(()),
+                    opened = connect(self.context.tuning.connect_timeout, host, *port) => opened?,
+                };
+                // A question is one small packet, and the answer is waited for.
+                let _ = opened.set_nodelay(true);
+                self.converse(opened, Some(self.context.tuning.read_idle_max)).await
+            }
+            Transport::Serial { path, baud, parity } => {
+                let opened = open_serial(path, *baud, *parity)
+                    .map_err(|source| SensorsError::Unreachable { target: path.display().to_string(), source })?;
+                self.converse(opened, None).await
+            }
+        }
+    }
+
+    /// Asks and hands over. `silent_max`: how long nothing at all may come until the line is taken as dead.
+    async fn converse<T>(&mut self, port: T, silent_max: Option<Duration>) -> Result<(), SensorsError>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.context.opened(None);
+        let first = self.context.entropy.below(u64::from(u16::MAX)) as u16;
+        let mut line = Line::new(port, self.framing, self.silence, first);
+        let shutdown = self.context.shutdown.clone();
+        let mut readings = Vec::new();
+        let mut silent_since_ms = None;
+        loop {
+            let now_ms = self.context.clock.now().mono_ms;
+            let ask = match self.poller.next(now_ms) {
+                Action::Ask(ask) => ask,
+                Action::Wait { until_ms } => {
+                    let wait = Duration::from_millis(until_ms.saturating_sub(now_ms)).min(WAIT_MAX);
+                    tokio::select! {
+                        biased;
+                        () = shutdown.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(wait) => continue,
+                    }
+                }
+            };
+            let asked = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                asked = line.ask(&ask) => asked,
+            };
+            let asked = match asked {
+                Ok((outcome, overheard)) => Ok(self.tell(outcome, overheard, &mut readings)),
+                Err(source) if source.kind() == ErrorKind::UnexpectedEof => Err(SensorsError::ClosedByServer),
+                Err(source) => Err(SensorsError::Broken { source }),
+            };
+            hand_over(&self.context, &mut readings).await;
+            let heard = asked??;
+            match silent_max.filter(|_| !heard) {
+                None => silent_since_ms = None,
+                Some(limit) => {
+                    let since_ms = *silent_since_ms.get_or_insert(now_ms);
+                    if self.context.clock.now().mono_ms.saturating_sub(since_ms) >= limit.as_millis() as u64 {
+                        return Err(SensorsError::Silent { seconds: limit.as_secs() });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the poller how a question ended, and the counters what went by. `Ok` whether anything was heard; an error
+    /// when the stream cannot be understood any further.
+    fn tell(
+        &mut self,
+        outcome: Outcome<'_>,
+        overheard: Overheard,
+        readings: &mut Vec<Reading>,
+    ) -> Result<bool, SensorsError> {
+        let context = &self.context;
+        let now = context.clock.now();
+        if overheard.bytes > 0 {
+            context.stats.received(overheard.bytes, now);
+        }
+        let held = readings.capacity() * size_of::<Reading>() + self.poller.held_bytes();
+        let mut sink = self.maker.at(now, readings);
+        for (reason, count) in overheard.dropped() {
+            sink.dropped(reason, count, &"not the answer to what was asked", b"");
+        }
+        let knew = self.poller.sources().len();
+        self.poller.done(now.mono_ms, context.entropy.unit(), outcome, &mut sink);
+        drop(sink);
+        let sources = self.poller.sources();
+        if sources.len() != knew {
+            context.stats.know(sources);
+        }
+        context.stats.buffers(held);
+        if outcome == Outcome::Refused(Refusal::Header) {
+            let source = std::io::Error::new(ErrorKind::InvalidData, "the server does not speak Modbus TCP");
+            return Err(SensorsError::Broken { source });
+        }
+        Ok(overheard.bytes > 0)
+    }
+}
+
+fn open_serial(path: &std::path::Path, baud: u32, parity: Parity) -> std::io::Result<SerialPort> {
+    let parity = match parity {
+        Parity::None => serial2_tokio::Parity::None,
+        Parity::Even => serial2_tokio::Parity::Even,
+        Parity::Odd => serial2_tokio::Parity::Odd,
+    };
+    SerialPort::open(path, |mut settings: serial2_tokio::Settings| {
+        settings.set_raw();
+        settings.set_baud_rate(baud)?;
+        settings.set_char_size(CharSize::Bits8);
+        settings.set_parity(parity);
+        settings.set_stop_bits(StopBits::One);
+        Ok(settings)
+    })
+}
