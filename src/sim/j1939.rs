@@ -89,11 +89,12 @@ fn ambient(telling: &Telling<'_>) -> Vec<Payload> {
     vec![word_celsius(pressure, weather.air_temperature_k()).absent(24)]
 }
 
-/// IC1: boost (2 kPa), exhaust temperature.
+/// IC1: boost (2 kPa), temperature of the charged air, exhaust temperature.
 fn inlet_and_exhaust(telling: &Telling<'_>) -> Vec<Payload> {
     let engine = &telling.vessel.engine;
-    let boost = Payload::default().absent(8).value(engine.boost_pa, 2_000.0, 8).absent(24);
-    vec![word_celsius(boost, engine.exhaust_temperature_k).absent(8)]
+    let boost = Payload::default().absent(8).value(engine.boost_pa, 2_000.0, 8);
+    let intake = byte_celsius(boost, telling.vessel.weather.air_temperature_k() + 40.0 * engine.load_ratio).absent(16);
+    vec![word_celsius(intake, engine.exhaust_temperature_k).absent(8)]
 }
 
 /// VEP1: battery potential (1/20 V).

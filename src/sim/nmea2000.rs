@@ -105,13 +105,13 @@ fn course_and_speed(telling: &Telling<'_>) -> Vec<Payload> {
     vec![course.value(ground.speed(), 0.01, 16).absent(16)]
 }
 
-/// Position, date with time, altitude, method, integrity, satellites, HDOP, PDOP, geoidal separation; type 0: GPS; no
+/// Date with time, position, altitude, type (0: GPS), method, integrity, satellites, HDOP, PDOP, geoidal separation; no
 /// reference station.
 fn gnss_position(telling: &Telling<'_>) -> Vec<Payload> {
     let place = telling.vessel.place;
     let fix = date_and_time(sid(telling), telling).holds(1);
     let fix = fix.value(place.latitude, 1e-16, 64).scaled(place.longitude, 1e-16, 64).value(4.2, 1e-6, 64);
-    let quality = fix.part(0, 4).value(1.0, 1.0, 4).value(1.0, 1.0, 2).absent(6).value(9.0, 1.0, 8);
+    let quality = fix.value(0.0, 1.0, 4).value(1.0, 1.0, 4).value(1.0, 1.0, 2).absent(6).value(9.0, 1.0, 8);
     vec![quality.value(0.9, 0.01, 16).value(1.6, 0.01, 16).value(45.1, 0.01, 32).part(0, 8)]
 }
 
