@@ -150,7 +150,7 @@ impl Backbone {
         for row in self.rows.iter().filter(|row| self.round.is_multiple_of(row.every)) {
             for payload in (row.make)(&telling) {
                 // A single payload of more than 8 bytes (several trouble codes) goes as a broadcast.
-                let long = row.transport == Transport::Single && payload.clone().end().0.len() > 8;
+                let long = row.transport == Transport::Single && payload.len() > 8;
                 let transport = if long { Transport::Broadcast } else { row.transport };
                 told.push(self.devices[row.device].tell(row.pgn, row.priority, transport, payload));
             }

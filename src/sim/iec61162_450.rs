@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_sentence_has_its_source_its_line_and_a_checksum_and_fragments_share_a_group() {
-        let spoken = |text: &str| Spoken { sentence: text.to_owned(), readings: 1, maybe: 0 };
+        let spoken = |text: &str| Spoken { sentence: text.to_owned(), readings: 1, maybe: 0, values: 0 };
         let said = [spoken("$GPZDA,1"), spoken("!AIVDM,2,1,3,A,x,0"), spoken("!AIVDM,2,2,3,A,y,0")];
         let lines: Vec<String> = Tagger::default().packets(&said).iter().map(line).collect();
         // By hand: the XOR of `s:GP0001,n:1` is 16 hex.
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn line_counts_begin_again_at_one() {
         let mut tagger = Tagger::default();
-        let said = vec![Spoken { sentence: "$GPZDA,1".to_owned(), readings: 1, maybe: 0 }; 1_000];
+        let said = vec![Spoken { sentence: "$GPZDA,1".to_owned(), readings: 1, maybe: 0, values: 0 }; 1_000];
         let packets = tagger.packets(&said);
         assert!(line(&packets[998]).contains("n:999*") && line(&packets[999]).contains("n:1*"));
     }

@@ -27,7 +27,7 @@ static MODELS: [Model; 7] = [
     model("SIM Compass 20", 137, 140, 60, 0x09), // Maretron; ownship attitude, navigation
     model("SIM Sounder 30", 135, 130, 60, 0x23), // Airmar; bottom depth, navigation
     model("SIM Wind 40", 275, 130, 85, 0x17),    // Navico; atmospheric, external environment
-    model("SIM Engine 50", 717, 160, 50, 0x21),  // Yacht Backbone; engine gateway, propulsion
+    model("SIM Engine 50", 717, 160, 50, 0x21),  // Yacht Devices; engine gateway, propulsion
     model("SIM Tanks 60", 137, 150, 75, 0x33),   // Maretron; fluid level, sensor communication
     model("SIM Battery 70", 358, 170, 35, 0x2A), // Victron Energy; battery, electrical generation
 ];
@@ -95,7 +95,7 @@ fn system_time(telling: &Telling<'_>) -> Vec<Payload> {
 /// One value: navigation.position.
 fn position(telling: &Telling<'_>) -> Vec<Payload> {
     let place = telling.vessel.place;
-    vec![Payload::default().value(place.latitude, 1e-7, 32).scaled(place.longitude, 1e-7, 32)]
+    vec![Payload::default().signed(place.latitude, 1e-7, 32).second(place.longitude, 1e-7, 32)]
 }
 
 /// Reference 0: true.
@@ -110,26 +110,26 @@ fn course_and_speed(telling: &Telling<'_>) -> Vec<Payload> {
 fn gnss_position(telling: &Telling<'_>) -> Vec<Payload> {
     let place = telling.vessel.place;
     let fix = date_and_time(sid(telling), telling).holds(1);
-    let fix = fix.value(place.latitude, 1e-16, 64).scaled(place.longitude, 1e-16, 64).value(4.2, 1e-6, 64);
+    let fix = fix.signed(place.latitude, 1e-16, 64).second(place.longitude, 1e-16, 64).signed(4.2, 1e-6, 64);
     let quality = fix.value(0.0, 1.0, 4).value(1.0, 1.0, 4).value(1.0, 1.0, 2).absent(6).value(9.0, 1.0, 8);
-    vec![quality.value(0.9, 0.01, 16).value(1.6, 0.01, 16).value(45.1, 0.01, 32).part(0, 8)]
+    vec![quality.signed(0.9, 0.01, 16).signed(1.6, 0.01, 16).signed(45.1, 0.01, 32).part(0, 8)]
 }
 
 /// Instance 0, no order.
 fn rudder(telling: &Telling<'_>) -> Vec<Payload> {
     let order = Payload::default().part(0, 8).absent(3).absent(5).absent_signed(16);
-    vec![order.value(telling.vessel.rudder.to_radians(), RADIANS, 16).absent(16)]
+    vec![order.signed(telling.vessel.rudder.to_radians(), RADIANS, 16).absent(16)]
 }
 
 /// Reference 1: magnetic; with deviation 0 and variation.
 fn heading(telling: &Telling<'_>) -> Vec<Payload> {
     let magnetic = sid(telling).value(radians(telling.vessel.heading - VARIATION), RADIANS, 16);
-    let corrected = magnetic.value(0.0, RADIANS, 16).value(VARIATION.to_radians(), RADIANS, 16);
+    let corrected = magnetic.signed(0.0, RADIANS, 16).signed(VARIATION.to_radians(), RADIANS, 16);
     vec![corrected.part(1, 2).absent(6)]
 }
 
 fn rate_of_turn(telling: &Telling<'_>) -> Vec<Payload> {
-    vec![sid(telling).value(telling.vessel.turn.to_radians(), 3.125e-8, 32).absent(24)]
+    vec![sid(telling).signed(telling.vessel.turn.to_radians(), 3.125e-8, 32).absent(24)]
 }
 
 /// Yaw is the heading, within half a turn.
@@ -138,7 +138,7 @@ fn attitude(telling: &Telling<'_>) -> Vec<Payload> {
     let yaw = (telling.vessel.heading + 180.0).rem_euclid(360.0) - 180.0;
     let angles = [yaw, pitch, roll].into_iter().fold(sid(telling), |p, degrees| {
         let radians = degrees.to_radians();
-        p.value(radians, RADIANS, 16)
+        p.signed(radians, RADIANS, 16)
     });
     vec![angles.absent(8)]
 }
@@ -152,7 +152,7 @@ fn speed(telling: &Telling<'_>) -> Vec<Payload> {
 /// surface, surface to transducer.
 fn depth(telling: &Telling<'_>) -> Vec<Payload> {
     let depth = sid(telling).value(telling.vessel.depth_m(), 0.01, 32);
-    vec![depth.value(TRANSDUCER_DEPTH_M, 0.001, 16).holds(1).part(10, 8)]
+    vec![depth.signed(TRANSDUCER_DEPTH_M, 0.001, 16).holds(1).part(10, 8)]
 }
 
 /// Reference 2: apparent. Then 3: true, to the boat and the water.
@@ -178,17 +178,17 @@ fn engine_dynamic(telling: &Telling<'_>) -> Vec<Payload> {
     let engine = &telling.vessel.engine;
     let oil = Payload::default().part(0, 8).value(engine.oil_pressure_pa, 100.0, 16);
     let heat = oil.value(engine.oil_temperature_k, 0.1, 16).value(engine.coolant_temperature_k, 0.01, 16);
-    let fuel = heat.value(telling.vessel.power.starter.voltage_v, 0.01, 16);
-    let fuel = fuel.value(engine.fuel_rate_m3_s, 1e-4 / 3_600.0, 16).value(engine.run_s, 1.0, 32);
+    let fuel = heat.signed(telling.vessel.power.starter.voltage_v, 0.01, 16);
+    let fuel = fuel.signed(engine.fuel_rate_m3_s, 1e-4 / 3_600.0, 16).value(engine.run_s, 1.0, 32);
     let rest = fuel.value(engine.coolant_pressure_pa, 100.0, 16).absent(16).absent(8).part(0, 16).part(0, 16);
-    vec![rest.value(engine.load_ratio, 0.01, 8).absent_signed(8)]
+    vec![rest.signed(engine.load_ratio, 0.01, 8).absent_signed(8)]
 }
 
 /// Types 0 fuel, 1 fresh water, 2 waste water (grey): two values each.
 fn fluid_levels(telling: &Telling<'_>) -> Vec<Payload> {
     let tanks = &telling.vessel.tanks;
     let level = |(kind, tank): (u64, Tank)| {
-        let level = Payload::default().part(0, 4).part(kind, 4).value(tank.level_ratio, RATIO, 16);
+        let level = Payload::default().part(0, 4).part(kind, 4).signed(tank.level_ratio, RATIO, 16);
         level.value(tank.capacity_m3, 1e-4, 32).absent(8)
     };
     [(0, tanks.fuel), (1, tanks.fresh_water), (2, tanks.grey_water)].map(level).into()
@@ -209,8 +209,8 @@ fn charge(telling: &Telling<'_>) -> Vec<Payload> {
 fn batteries(telling: &Telling<'_>) -> Vec<Payload> {
     let power = &telling.vessel.power;
     let battery = |(instance, battery): (u64, &crate::sim::vessel::Battery)| {
-        let volts = Payload::default().part(instance, 8).value(battery.voltage_v, 0.01, 16);
-        volts.value(battery.current_a, 0.1, 16).value(battery.temperature_k, 0.01, 16).part(telling.sid, 8)
+        let volts = Payload::default().part(instance, 8).signed(battery.voltage_v, 0.01, 16);
+        volts.signed(battery.current_a, 0.1, 16).value(battery.temperature_k, 0.01, 16).part(telling.sid, 8)
     };
     [(0, &power.house), (1, &power.starter)].map(battery).into()
 }
@@ -227,13 +227,13 @@ fn temperatures(telling: &Telling<'_>) -> Vec<Payload> {
 /// Source 1: outside.
 fn humidity(telling: &Telling<'_>) -> Vec<Payload> {
     let ratio = telling.vessel.weather.humidity_ratio.value;
-    vec![sid(telling).part(0, 8).part(1, 8).value(ratio, RATIO, 16).absent_signed(16).absent(8)]
+    vec![sid(telling).part(0, 8).part(1, 8).signed(ratio, RATIO, 16).absent_signed(16).absent(8)]
 }
 
 /// Source 0: atmospheric.
 fn pressure(telling: &Telling<'_>) -> Vec<Payload> {
     let pascal = telling.vessel.weather.pressure_pa.value;
-    vec![sid(telling).part(0, 8).part(0, 8).value(pascal, 0.1, 32).absent(8)]
+    vec![sid(telling).part(0, 8).part(0, 8).signed(pascal, 0.1, 32).absent(8)]
 }
 
 /// Degrees to radians within a turn.

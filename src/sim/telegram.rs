@@ -6,7 +6,7 @@
 use crate::wire::can::{Frame, Identifier};
 
 use super::packet::Count;
-use super::payload::Payload;
+use super::payload::{Field, Payload};
 
 /// Everybody.
 pub(crate) const GLOBAL: u8 = 255;
@@ -54,14 +54,16 @@ pub struct Telegram {
     pub sequence: u8,
     /// How many readings a gateway must make of it.
     pub count: Count,
+    /// Where the values stand.
+    pub(crate) fields: Vec<Field>,
 }
 
 impl Telegram {
     /// A telegram to all.
     pub(crate) fn new(pgn: u32, priority: u8, source: u8, transport: Transport, payload: Payload) -> Self {
-        let (payload, count) = payload.end();
+        let (payload, count, fields) = payload.end();
         let identifier = Identifier { priority, pgn, source, destination: GLOBAL };
-        Self { identifier, transport, payload, sequence: 0, count }
+        Self { identifier, transport, payload, sequence: 0, count, fields }
     }
 
     /// A telegram that is this one frame.

@@ -28,9 +28,8 @@ pub enum Protocol {
     J1939(Format),
 }
 
-/// Address claims: what a device is, not what it measures.
-const PGN_ADDRESS_CLAIM: u32 = 60_928;
-const PGN_PRODUCT: u32 = 126_996;
+/// PGNs of data page 1 are NMEA 2000's, those of page 0 J1939's.
+const FIRST_NMEA2000_PGN: u32 = 0x1_0000;
 
 /// What a babbling node sends: a proprietary group that no table has, from an address where nobody else is.
 const BABBLE: Identifier = Identifier { priority: 0, pgn: 0xFF80, source: 0xC8, destination: 255 };
@@ -226,7 +225,7 @@ fn kind(message: &Message) -> (String, u32, u8) {
 fn measures(message: &Message) -> bool {
     match message {
         Message::Sentences(said) => said.iter().all(|spoken| spoken.sentence.starts_with('$')),
-        Message::Telegram(telegram) => !matches!(telegram.identifier.pgn, PGN_ADDRESS_CLAIM | PGN_PRODUCT),
+        Message::Telegram(telegram) => !telegram.fields.is_empty(),
     }
 }
 
@@ -241,39 +240,45 @@ fn repeat(old: &Message, new: &mut Message) {
     }
 }
 
-/// Leaves every field of a message without a value.
+/// Leaves every value of a message empty.
 fn empty(message: &mut Message) {
     match message {
         Message::Sentences(said) => said.iter_mut().for_each(|spoken| refill(spoken, |_| "")),
-        Message::Telegram(telegram) => overwrite(telegram, 0xFF),
+        Message::Telegram(telegram) => mark(telegram, 0),
     }
 }
 
-/// Makes every number of a message absurd. FE hex in every byte is an error indicator in J1939, and beyond most ranges
-/// in NMEA 2000.
+/// Makes every number of a message absurd, or the code of an error.
 fn absurd(message: &mut Message) {
     let number = |field: &str| field.parse::<f64>().is_ok();
     match message {
         Message::Sentences(said) => said.iter_mut().for_each(|spoken| {
             refill(spoken, |field| if number(field) { "999999.9" } else { field });
         }),
-        Message::Telegram(telegram) => overwrite(telegram, 0xFE),
+        Message::Telegram(telegram) => mark(telegram, 1),
     }
 }
 
-fn overwrite(telegram: &mut Telegram, byte: u8) {
-    telegram.payload.fill(byte);
+/// J1939-71, 5.1.1, has its codes in the most significant byte: FF "not available", FE "error". NMEA 2000 has them at the
+/// end of the field's range.
+fn mark(telegram: &mut Telegram, below: u64) {
+    let Telegram { fields, payload, identifier, .. } = telegram;
+    for field in fields {
+        field.mark(payload, 0);
+        let code = if identifier.pgn < FIRST_NMEA2000_PGN { field.top_byte() } else { *field };
+        code.mark(payload, below);
+    }
     telegram.count.spoil();
 }
 
+/// Writes the values of a sentence anew.
 fn refill(spoken: &mut Spoken, fill: impl Fn(&str) -> &str) {
     let body = spoken.sentence.trim_start_matches('$').split('*').next().unwrap_or("");
-    let mut fields = body.split(',');
-    let mut text = fields.next().unwrap_or("").to_owned();
-    for field in fields {
-        text.push(',');
-        text.push_str(fill(field));
-    }
+    let filled = body.split(',').enumerate().map(|(index, field)| {
+        let is_value = index < 64 && spoken.values >> index & 1 == 1;
+        if is_value { fill(field) } else { field }
+    });
+    let text = filled.collect::<Vec<_>>().join(",");
     let checksum = text.bytes().fold(0, |sum, byte| sum ^ byte);
     spoken.sentence = format!("${text}*{checksum:02X}\r\n");
     spoken.maybe = 2 * spoken.readings + 1;
