@@ -295,12 +295,7 @@ fn gateway_config(
     VESSEL_NAME.clone_into(&mut config.vessel.name);
     config.data.dir = gateway_dir(&options.dir);
     config.http.listen = options.listen;
-    config.bus.push(BusConfig {
-        name: "bridge".to_owned(),
-        protocol: Protocol::Nmea0183,
-        address: format!("tcp://{bus}"),
-        enabled: true,
-    });
+    config.bus.push(BusConfig::new("bridge", Protocol::Nmea0183, &format!("tcp://{bus}")));
     config.broker.push(BrokerConfig::new("board", &format!("mqtt://127.0.0.1:{broker_port}")));
     shore_url.clone_into(&mut config.shore.url);
     config.shore.token = token;

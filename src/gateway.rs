@@ -281,7 +281,7 @@ impl Root<'_> {
             shutdown: stop.clone(),
             tuning: Tuning::default(),
         };
-        let sensors = Sensors::spawn(&self.config.bus, &context)?;
+        let sensors = Sensors::spawn(self.config, &context)?;
         sensors.metrics().register(&mut self.registry);
         Ok(sensors)
     }

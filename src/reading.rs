@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -177,7 +178,7 @@ pub struct SeriesKey {
 }
 
 /// A live series: its key and a small number that indexes tables in memory. The number is this process's own.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub struct Series {
     /// Index, dense from 0, valid in this process only.
     pub id: u32,
@@ -185,6 +186,32 @@ pub struct Series {
     pub key: SeriesKey,
     /// The SI unit of its values; empty when they have none, or nobody knows it.
     pub unit: &'static str,
+    /// Whether it is the one to show where several sources tell the same.
+    standby: AtomicBool,
+}
+
+impl Series {
+    /// A series that nobody rivals yet.
+    pub const fn new(id: u32, key: SeriesKey, unit: &'static str) -> Self {
+        Self { id, key, unit, standby: AtomicBool::new(false) }
+    }
+
+    /// Whether it is the one to show where several sources tell the same quantity. What is on standby is recorded like
+    /// all others.
+    pub fn is_preferred(&self) -> bool {
+        !self.standby.load(Ordering::Relaxed)
+    }
+
+    /// Chooses it, or puts it on standby.
+    pub fn set_preferred(&self, preferred: bool) {
+        self.standby.store(!preferred, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for Series {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.key == other.key
+    }
 }
 
 /// One fact.
@@ -236,7 +263,7 @@ impl SeriesRegistry {
             return None;
         }
         let id = u32::try_from(all.len()).ok()?;
-        let series = Arc::new(Series { id, key: key.clone(), unit });
+        let series = Arc::new(Series::new(id, key.clone(), unit));
         all.insert(key.clone(), Arc::clone(&series));
         Some(series)
     }

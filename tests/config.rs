@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use hawser::config::schema::{GATEWAY, SHORE, Section};
 use hawser::config::{
-    BrokerConfig, ConfigErrors, ConflictPolicy, GatewayConfig, Loaded, Origin, ShoreConfig, load_gateway, load_shore,
-    parse_gateway, parse_shore, render_check,
+    BrokerConfig, BusConfig, ConfigErrors, ConflictPolicy, GatewayConfig, Loaded, Origin, Protocol, ShoreConfig,
+    load_gateway, load_shore, parse_gateway, parse_shore, render_check,
 };
 use proptest::prelude::*;
 
@@ -57,7 +57,9 @@ fn the_samples_are_the_defaults() {
 fn the_examples_in_the_samples_are_accepted_and_show_the_defaults() {
     let loaded = gateway(&with_examples(&sample_text("gateway.toml"))).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(loaded.config.broker, [BrokerConfig::new("default", "mqtt://localhost:1883")]);
-    assert_eq!((loaded.config.bus.len(), loaded.config.bus[0].enabled), (1, true));
+    let [nav, power] = loaded.config.bus.as_slice() else { panic!("two buses: {:?}", loaded.config.bus) };
+    assert_eq!(nav, &BusConfig::new("nav", Protocol::Nmea0183, "tcp://192.168.1.50:10110"));
+    assert_eq!(power, &BusConfig::new("power", Protocol::Modbus, "tcp://192.168.1.60:502"));
     let text = with_examples(&sample_text("shore.toml"));
     let loaded = parse_shore("shore.toml", &text, &no_env, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(loaded.config.vessel[0].id, "mv-aurora");
@@ -205,8 +207,12 @@ fn check_shows_every_value_and_origin_and_no_secret() {
         assert!(squeezed.contains(line), "no line {line} in\n{shown}");
     }
     assert!(!shown.contains("hunter"), "{shown}");
-    let keys: usize = GATEWAY.iter().filter(|section| section.name != "bus").map(|section| section.keys.len()).sum();
-    assert_eq!(shown.lines().count(), keys + 2);
+    let keys: usize = GATEWAY
+        .iter()
+        .filter(|section| !["bus", "device", "series", "priority"].contains(&section.name))
+        .map(|section| section.keys.len())
+        .sum();
+    assert_eq!(shown.lines().count(), keys + 5);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hawser::bus::{Bus, LANE_READINGS_MAX};
 use hawser::clock::{Clock, Stamp};
-use hawser::config::{BusConfig, Protocol};
+use hawser::config::{BusConfig, GatewayConfig, Protocol};
 use hawser::entropy::Entropy;
 use hawser::reading::{Reading, SeriesRegistry};
 use hawser::sensors::{BusSnapshot, BusState, Sensors, SensorsContext, Tuning};
@@ -45,8 +45,8 @@ impl Rig {
             shutdown: CancellationToken::new(),
             tuning: Tuning { backoff_min, backoff_max, read_idle_max, ..Tuning::default() },
         };
-        let configs: Vec<_> = addresses.iter().map(|(name, address)| config(name, address, true)).collect();
-        let sensors = Sensors::spawn(&configs, &context).expect("the addresses are sound");
+        let bus = addresses.iter().map(|(name, address)| config(name, address, true)).collect();
+        let sensors = Sensors::spawn(&of_buses(bus), &context).expect("the addresses are sound");
         Self { context, sensors }
     }
 
@@ -88,7 +88,11 @@ impl Rig {
 }
 
 fn config(name: &str, address: &str, enabled: bool) -> BusConfig {
-    BusConfig { name: name.to_owned(), protocol: Protocol::Nmea0183, address: address.to_owned(), enabled }
+    BusConfig { enabled, ..BusConfig::new(name, Protocol::Nmea0183, address) }
+}
+
+fn of_buses(bus: Vec<BusConfig>) -> GatewayConfig {
+    GatewayConfig { bus, ..GatewayConfig::default() }
 }
 
 fn of_bus<'a>(readings: &'a [Reading], bus: &str) -> impl Iterator<Item = &'a Reading> {
@@ -333,9 +337,10 @@ async fn a_slow_writer_holds_a_tcp_bus_back_and_nothing_is_lost() {
 #[tokio::test]
 async fn disabled_buses_are_shown_and_bad_addresses_refused() {
     let rig = Rig::usual(&[]);
-    let sensors = Sensors::spawn(&[config("spare", "tcp://nowhere:1", false)], &rig.context).unwrap();
+    let sensors = Sensors::spawn(&of_buses(vec![config("spare", "tcp://nowhere:1", false)]), &rig.context).unwrap();
     assert_eq!(sensors.stats()[0].state(), BusState::Disabled);
-    let refused = Sensors::spawn(&[config("spare", "nowhere:1", true)], &rig.context).unwrap_err().to_string();
+    let refused =
+        Sensors::spawn(&of_buses(vec![config("spare", "nowhere:1", true)]), &rig.context).unwrap_err().to_string();
     assert!(refused.starts_with("bus `spare`") && refused.contains("tcp://host:port"), "{refused}");
     sensors.stopped().await;
 }
@@ -362,9 +367,9 @@ fn the_simulator_and_the_decoder_count_alike() {
 #[tokio::test]
 async fn every_reading_that_the_simulator_counts_as_taken_is_had() {
     let listen = Output::TcpListen(LOOPBACK.parse().unwrap());
-    let mut ship = SimOptions::vessel(5, listen);
+    let mut ship = SimOptions::vessel(5, listen.clone());
     ship.vessel_millihertz = 20_000;
-    let load = SimOptions::load(6, vec![listen, listen], 100, 100.0);
+    let load = SimOptions::load(6, vec![listen.clone(), listen.clone()], 100, 100.0);
     let clock = Clock::manual(START);
     let mut sims = Vec::new();
     for options in [ship, load, SimOptions::vessel(7, listen)] {

@@ -375,7 +375,7 @@ mod tests {
     fn a_series_beyond_the_bound_is_refused_and_counted() {
         let (live, registry) = live();
         let mut far = reading(&registry, "a", 1.0);
-        far.series = Arc::new(Series { id: u32::MAX, key: far.series.key.clone(), unit: "" });
+        far.series = Arc::new(Series::new(u32::MAX, far.series.key.clone(), ""));
         live.observe(&[far]);
         assert!(live.is_empty());
         assert_eq!(live.0.metrics.live_refused.get(), 1);

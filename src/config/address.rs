@@ -1,10 +1,12 @@
-//! Where a bus is, as the operator writes it: `tcp://host:port` to connect to, `udp://address:port` to listen on.
+//! Where a bus is, as the operator writes it: `tcp://host:port` to connect to, `udp://address:port` to listen on (or a
+//! multicast group to join), `serial:///dev/serial/by-id/…`, `can://can0`.
 //!
 //! It refuses to resolve names: whether a host exists is found out each time that the bus connects, not when the file
 //! is read.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The longest host name: RFC 1035, section 2.3.4.
@@ -22,13 +24,20 @@ pub enum Address {
     },
     /// Listen for datagrams on this address of ours; port 0 takes a free one.
     Udp(SocketAddr),
+    /// A serial port by the path of its device. The paths below `/dev/serial/by-id` name the adapter, not the plug.
+    Serial(PathBuf),
+    /// A CAN interface of the kernel.
+    Can(String),
 }
 
 /// Why a text is no address. Each says what would be accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Neither `tcp://` nor `udp://`.
-    #[error("`{text}` does not begin with tcp:// or udp://; write tcp://host:port or udp://0.0.0.0:port")]
+    /// Another beginning.
+    #[error(
+        "`{text}` does not begin with tcp://, udp://, serial:// or can://; write tcp://host:port, udp://0.0.0.0:port, \
+             serial:///dev/ttyUSB0 or can://can0"
+    )]
     Scheme {
         /// What was written.
         text: String,
@@ -51,6 +60,18 @@ pub enum AddressError {
         /// What was written.
         text: String,
     },
+    /// A serial port is a path from the root.
+    #[error("`{text}` names no port; write serial:///dev/ttyUSB0, better serial:///dev/serial/by-id/...")]
+    Serial {
+        /// What was written.
+        text: String,
+    },
+    /// The kernel's names of interfaces are short.
+    #[error("`{text}` names no interface of 1 to 15 letters and digits; write can://can0")]
+    Interface {
+        /// What was written.
+        text: String,
+    },
 }
 
 impl AddressError {
@@ -68,6 +89,15 @@ impl FromStr for Address {
         if let Some(rest) = text.strip_prefix("udp://") {
             return rest.parse().map(Self::Udp).map_err(|_| AddressError::Listen { text: said() });
         }
+        if let Some(rest) = text.strip_prefix("serial://") {
+            let is_path = rest.starts_with('/') && rest.len() > 1 && !rest.contains('\0');
+            return is_path.then(|| Self::Serial(rest.into())).ok_or_else(|| AddressError::Serial { text: said() });
+        }
+        if let Some(rest) = text.strip_prefix("can://") {
+            return is_interface(rest)
+                .then(|| Self::Can(rest.to_owned()))
+                .ok_or_else(|| AddressError::Interface { text: said() });
+        }
         let rest = text.strip_prefix("tcp://").ok_or_else(|| AddressError::Scheme { text: said() })?;
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| AddressError::Port { text: said() })?;
         let port = port.parse().ok().filter(|&port| port != 0 && !rest.ends_with(':'));
@@ -78,6 +108,11 @@ impl FromStr for Address {
         };
         Ok(Self::Tcp { host: host.ok_or_else(|| AddressError::Host { text: said() })?, port })
     }
+}
+
+/// What the kernel takes as a name: at most `IFNAMSIZ` less its NUL, and nothing that a path or a label would trip over.
+fn is_interface(name: &str) -> bool {
+    (1..=15).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// Letters, digits, `-`, `_`, `.`: a name that a resolver may know, or an IPv4 address.
@@ -92,6 +127,8 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
+            Self::Serial(path) => write!(f, "serial://{}", path.display()),
+            Self::Can(interface) => write!(f, "can://{interface}"),
         }
     }
 }
@@ -102,7 +139,10 @@ mod tests {
 
     #[test]
     fn addresses_read_and_print_the_same() {
-        for text in ["tcp://ais-box.local:10110", "tcp://10.0.0.7:4001", "tcp://[fd00::20]:1", "udp://0.0.0.0:10110"] {
+        for text in ["tcp://ais-box.local:10110", "tcp://10.0.0.7:4001", "tcp://[fd00::20]:1", "udp://0.0.0.0:10110"]
+            .into_iter()
+            .chain(["serial:///dev/serial/by-id/usb-FTDI-0", "can://can0"])
+        {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert_eq!("udp://[::]:0".parse(), Ok(Address::Udp(SocketAddr::from(([0u16; 8], 0)))));

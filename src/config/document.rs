@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::draft::{Draft, Setting};
 use super::error::{ConfigError, ConfigErrors, Origin, nearest};
@@ -171,10 +171,20 @@ fn raw(value: &DeValue<'_>) -> Raw {
             Ok(number) => Raw::Integer(number),
             Err(_) => Raw::Other(number.as_str().to_owned()),
         },
-        DeValue::Float(number) => Raw::Other(number.as_str().to_owned()),
+        DeValue::Float(number) => match number.as_str().parse() {
+            Ok(value) => Raw::Float(value),
+            Err(_) => Raw::Other(number.as_str().to_owned()),
+        },
+        DeValue::Array(items) => list(items),
         DeValue::Datetime(time) => Raw::Other(time.to_string()),
-        DeValue::Array(_) | DeValue::Table(_) => Raw::Other(format!("({})", with_article(value.type_str()))),
+        DeValue::Table(_) => Raw::Other(format!("({})", with_article(value.type_str()))),
     }
+}
+
+/// A list of texts; of anything else it is no list that a key may hold.
+fn list(items: &DeArray<'_>) -> Raw {
+    let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+    texts.collect::<Option<_>>().map_or_else(|| Raw::Other("(an array)".to_owned()), Raw::List)
 }
 
 /// Turns byte offsets into lines.

@@ -166,11 +166,12 @@ fn missing(table: &Table, name: String, key: &Key) -> ConfigError {
 
 /// Stands for a required value that was refused; the rules between keys pass over it.
 fn placeholder(key: &Key) -> toml::Value {
-    let word = match key.kind {
-        Kind::Word { accepted, .. } => accepted[0],
-        _ => "",
-    };
-    toml::Value::String(word.to_owned())
+    match key.kind {
+        Kind::Word { accepted, .. } => toml::Value::String(accepted[0].to_owned()),
+        Kind::Count { min, .. } => toml::Value::Integer(min),
+        Kind::Texts { .. } => toml::Value::Array(Vec::new()),
+        _ => toml::Value::String(String::new()),
+    }
 }
 
 fn value(raw: &Raw) -> toml::Value {
@@ -178,5 +179,7 @@ fn value(raw: &Raw) -> toml::Value {
         Raw::Text(text) | Raw::Other(text) => toml::Value::String(text.clone()),
         Raw::Integer(number) => toml::Value::Integer(*number),
         Raw::Bool(value) => toml::Value::Boolean(*value),
+        Raw::Float(number) => toml::Value::Float(*number),
+        Raw::List(texts) => toml::Value::Array(texts.iter().cloned().map(toml::Value::String).collect()),
     }
 }

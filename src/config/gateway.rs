@@ -19,6 +19,14 @@ pub struct GatewayConfig {
     pub http: HttpConfig,
     /// The sensor buses.
     pub bus: Vec<BusConfig>,
+    /// The Modbus units on them.
+    pub device: Vec<DeviceConfig>,
+    /// When a series counts as stale.
+    pub quality: QualityConfig,
+    /// What is different for some series.
+    pub series: Vec<SeriesConfig>,
+    /// Which source is believed first.
+    pub priority: Vec<PriorityConfig>,
     /// How readings are taken in.
     pub store: StoreConfig,
     /// How long and how much is kept.
@@ -81,11 +89,39 @@ pub struct BusConfig {
     pub name: String,
     /// What is spoken on it.
     pub protocol: Protocol,
-    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on.
+    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on, `serial:///dev/…`, `can://can0`.
     pub address: String,
+    /// What carries the frames or requests, where the address leaves it open.
+    #[serde(default)]
+    pub format: Format,
+    /// Bits a second of a serial port; 0: found by listening.
+    #[serde(default)]
+    pub baud: u32,
+    /// The interfaces that a multicast group is joined on, by their IPv4 address; empty: the system's choice.
+    #[serde(default)]
+    pub interfaces: Vec<String>,
+    /// The DBC file of a `can` bus.
+    #[serde(default)]
+    pub dbc: PathBuf,
     /// Whether it is opened.
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+impl BusConfig {
+    /// A bus with nothing but its name, protocol and address.
+    pub fn new(name: &str, protocol: Protocol, address: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            protocol,
+            address: address.to_owned(),
+            format: Format::Default,
+            baud: 0,
+            interfaces: Vec::new(),
+            dbc: PathBuf::new(),
+            enabled: true,
+        }
+    }
 }
 
 const fn yes() -> bool {
@@ -98,6 +134,152 @@ const fn yes() -> bool {
 pub enum Protocol {
     /// NMEA 0183 sentences (IEC 61162-1).
     Nmea0183,
+    /// NMEA 0183 sentences in datagrams (IEC 61162-450).
+    #[serde(rename = "iec61162-450")]
+    Iec61162_450,
+    /// NMEA 2000 (IEC 61162-3).
+    Nmea2000,
+    /// SAE J1939.
+    J1939,
+    /// CAN frames of any kind, described by a DBC file.
+    Can,
+    /// Modbus; its units are in `[[device]]`.
+    Modbus,
+}
+
+impl Protocol {
+    /// As the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nmea0183 => "nmea0183",
+            Self::Iec61162_450 => "iec61162-450",
+            Self::Nmea2000 => "nmea2000",
+            Self::J1939 => "j1939",
+            Self::Can => "can",
+            Self::Modbus => "modbus",
+        }
+    }
+
+    /// Whether it is spoken in CAN frames.
+    pub const fn is_can(self) -> bool {
+        matches!(self, Self::Nmea2000 | Self::J1939 | Self::Can)
+    }
+}
+
+/// What carries CAN frames over TCP, UDP or a serial port, or Modbus requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// What the address says: Modbus TCP over `tcp://`, Modbus RTU over `serial://`, bare frames over `can://`.
+    #[default]
+    Default,
+    /// Yacht Devices RAW text.
+    Ydwg,
+    /// Actisense NGT-1 binary.
+    Actisense,
+    /// The text of `candump -L`.
+    Candump,
+    /// Modbus TCP.
+    Tcp,
+    /// Modbus RTU, also over `tcp://`.
+    Rtu,
+}
+
+/// One Modbus unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// The name of its bus.
+    pub bus: String,
+    /// Its unit id.
+    pub unit: u8,
+    /// Its register map: the name of one that is built in, or a file.
+    pub map: String,
+    /// What stands for `{instance}` in the paths of the map.
+    #[serde(default = "default_instance")]
+    pub instance: String,
+    /// Milliseconds between two polls.
+    #[serde(default = "default_poll_interval_ms")]
+    pub poll_interval_ms: u64,
+    /// Whether it is polled.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn default_instance() -> String {
+    "0".to_owned()
+}
+
+const fn default_poll_interval_ms() -> u64 {
+    1_000
+}
+
+/// When a series counts as stale.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QualityConfig {
+    /// Whether series go stale.
+    pub stale: bool,
+    /// Intervals of a series that may pass without a reading.
+    pub stale_intervals: u32,
+    /// Seconds below which no series goes stale.
+    pub stale_min_s: u32,
+    /// Seconds after which any series does.
+    pub stale_max_s: u32,
+}
+
+impl Default for QualityConfig {
+    /// Five intervals: one lost sentence is noise, five are a dead sensor. Half an hour: AIS static data come every six
+    /// minutes.
+    fn default() -> Self {
+        Self { stale: true, stale_intervals: 5, stale_min_s: 10, stale_max_s: 1_800 }
+    }
+}
+
+/// What is different for some series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesConfig {
+    /// Which paths: one, or all that begin so (`electrical.*`).
+    pub path: String,
+    /// Which sources; empty: all.
+    #[serde(default)]
+    pub source: String,
+    /// Seconds without a reading after which it is stale; 0: as `[quality]` says.
+    #[serde(default)]
+    pub stale_after_s: u32,
+    /// A reading that differs less from the last one that was kept is not kept. SI units; 0: all are kept.
+    #[serde(default)]
+    pub dead_band: f64,
+    /// Milliseconds between two readings that are kept; 0: all are.
+    #[serde(default)]
+    pub interval_min_ms: u64,
+    /// Seconds after which a reading is kept all the same, however little it differs.
+    #[serde(default = "default_keep_alive_s")]
+    pub keep_alive_s: u64,
+}
+
+/// A minute: a page and a rollup still have a value for each minute.
+const fn default_keep_alive_s() -> u64 {
+    60
+}
+
+/// Which source of a path is believed first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorityConfig {
+    /// Which paths: one, or all that begin so (`navigation.*`).
+    pub path: String,
+    /// Sources, the best first: `gps.GP`, or all of a bus (`n2k.*`). Others come last.
+    pub sources: Vec<String>,
+    /// Seconds without a good reading of the better source before the next one takes over.
+    #[serde(default = "default_failover_s")]
+    pub failover_s: u32,
+}
+
+/// Five readings of a 1 Hz instrument.
+const fn default_failover_s() -> u32 {
+    5
 }
 
 /// How readings are taken in.

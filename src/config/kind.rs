@@ -14,7 +14,11 @@ pub enum Raw {
     Integer(i64),
     /// true or false.
     Bool(bool),
-    /// Something that no key may hold, ready to print: a fraction, a date, an array, a table, a number too large.
+    /// A fraction.
+    Float(f64),
+    /// Texts.
+    List(Vec<String>),
+    /// Something that no key may hold, ready to print: a date, a table, an array of others, a number too large.
     Other(String),
 }
 
@@ -42,6 +46,22 @@ pub enum Kind {
         /// The most.
         max: i64,
     },
+    /// A number from `min` to `max`.
+    Number {
+        /// The least.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// A list of texts.
+    Texts {
+        /// How many.
+        items_max: usize,
+        /// The longest form of each.
+        bytes_max: usize,
+    },
+    /// A Signal K path, or the beginning of one and `*`.
+    Pattern,
     /// A path. Whether it exists is for whoever opens it to find out: the file may be checked on another machine.
     Path {
         /// Whether it may be left empty.
@@ -85,6 +105,8 @@ impl Refusal {
 
 /// The longest path of Linux (`PATH_MAX` of limits.h, with its NUL).
 const PATH_BYTES_MAX: usize = 4_095;
+/// Longer than any path of Signal K.
+const PATH_PATTERN_BYTES_MAX: usize = 128;
 /// A prefix is sent in every message; MQTT would allow 65,535 bytes for the whole topic.
 const TOPIC_PREFIX_BYTES_MAX: usize = 128;
 /// Hex digits of a SHA-256.
@@ -103,6 +125,8 @@ impl Raw {
             Self::Text(text) => format!("{:?}", without_login(text)),
             Self::Integer(number) => number.to_string(),
             Self::Bool(value) => value.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::List(texts) => format!("{texts:?}"),
             Self::Other(text) => text.clone(),
         };
         match text.char_indices().nth(SHOWN_CHARS_MAX) {
@@ -126,6 +150,8 @@ impl Kind {
         let raw = match self {
             Self::Switch => text.parse().ok().map(Raw::Bool),
             Self::Count { .. } => text.parse().ok().map(Raw::Integer),
+            Self::Number { .. } => text.parse().ok().map(Raw::Float),
+            Self::Texts { .. } => Some(Raw::List(text.split(',').map(|part| part.trim().to_owned()).collect())),
             _ => None,
         };
         raw.unwrap_or_else(|| Raw::Text(text.to_owned()))
@@ -141,6 +167,9 @@ impl Kind {
                 _ => Err(Refusal::new("not a switch", "true or false")),
             },
             Self::Count { min, max } => check_count(raw, min, max),
+            Self::Number { min, max } => check_number(raw, min, max),
+            Self::Texts { items_max, bytes_max } => check_texts(raw, items_max, bytes_max),
+            Self::Pattern => check_pattern(raw),
             Self::Path { may_be_empty } => check_path(raw, may_be_empty),
             Self::Listen => check_listen(raw),
             Self::Address => check_address(raw),
@@ -189,6 +218,40 @@ fn check_count(raw: &Raw, min: i64, max: i64) -> Result<(), Refusal> {
     }
 }
 
+fn check_number(raw: &Raw, min: f64, max: f64) -> Result<(), Refusal> {
+    let accepted = format!("{min} to {max}");
+    #[expect(clippy::cast_precision_loss, reason = "a number beyond 2^53 is out of any range here")]
+    let number = match raw {
+        Raw::Float(number) => *number,
+        Raw::Integer(number) => *number as f64,
+        _ => return Err(Refusal::new("not a number", accepted)),
+    };
+    if (min..=max).contains(&number) { Ok(()) } else { Err(Refusal::new("out of range", accepted)) }
+}
+
+fn check_texts(raw: &Raw, items_max: usize, bytes_max: usize) -> Result<(), Refusal> {
+    let accepted = format!("a list of at most {items_max} texts in quotes, such as [\"a\", \"b\"]");
+    let Raw::List(texts) = raw else { return Err(Refusal::new("not a list of texts", accepted)) };
+    if texts.len() > items_max {
+        return Err(Refusal::new(format!("{} texts", texts.len()), accepted));
+    }
+    texts.iter().try_for_each(|text| check_line(&Raw::Text(text.clone()), bytes_max))
+}
+
+/// Signal K 1.7, "Paths": camel-case words and ids parted by dots.
+fn check_pattern(raw: &Raw) -> Result<(), Refusal> {
+    const ACCEPTED: &str = "a path such as navigation.position, or the beginning of some: navigation.*";
+    let text = raw.text(ACCEPTED)?;
+    let stem = text.strip_suffix(".*").unwrap_or(text);
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if text == "*" || (text.len() <= PATH_PATTERN_BYTES_MAX && stem.split('.').all(is_word)) {
+        Ok(())
+    } else {
+        Err(Refusal::new("not a path", ACCEPTED))
+    }
+}
+
 fn check_path(raw: &Raw, may_be_empty: bool) -> Result<(), Refusal> {
     let accepted = "a path such as /var/lib/hawser";
     let text = raw.text(accepted)?;
@@ -210,13 +273,15 @@ fn check_listen(raw: &Raw) -> Result<(), Refusal> {
 }
 
 fn check_address(raw: &Raw) -> Result<(), Refusal> {
-    let accepted = "tcp://host:port (connect) or udp://address:port (listen)";
+    let accepted = "tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface";
     let problem = match raw.text(accepted)?.parse::<Address>() {
         Ok(_) => return Ok(()),
         Err(AddressError::Scheme { .. }) => "not an address",
         Err(AddressError::Port { .. }) => "no port from 1 to 65535 at its end",
         Err(AddressError::Host { .. }) => "names no host; IPv6 stands in brackets",
         Err(AddressError::Listen { .. }) => "not a numeric address to listen on",
+        Err(AddressError::Serial { .. }) => "no path of a port",
+        Err(AddressError::Interface { .. }) => "no name of an interface",
     };
     Err(Refusal::new(problem, accepted))
 }

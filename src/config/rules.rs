@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::draft::Origins;
 use super::error::ConfigError;
 use super::url::Url;
-use super::{BrokerConfig, GatewayConfig, ShoreConfig};
+use super::{Address, BrokerConfig, Format, GatewayConfig, Protocol, ShoreConfig};
 
 /// What the rules found.
 pub(super) struct Findings<'a> {
@@ -46,6 +46,9 @@ pub(super) fn gateway(config: &GatewayConfig, found: &mut Findings<'_>) {
     found.refuse_twins("bus", "name", config.bus.iter().map(|bus| bus.name.as_str()).enumerate());
     let open = config.bus.iter().enumerate().filter(|(_, bus)| bus.enabled);
     found.refuse_twins("bus", "address", open.map(|(index, bus)| (index, bus.address.as_str())));
+    check_buses(config, found);
+    check_devices(config, found);
+    check_quality(config, found);
     found.refuse_twins("broker", "name", config.broker.iter().map(|broker| broker.name.as_str()).enumerate());
     found.refuse_twins("broker", "url", config.broker.iter().map(|broker| broker.url.as_str()).enumerate());
     for (index, broker) in config.broker.iter().enumerate() {
@@ -59,6 +62,83 @@ pub(super) fn gateway(config: &GatewayConfig, found: &mut Findings<'_>) {
     if shore.batch_bytes_start > shore.batch_bytes_max {
         let problem = format!("{} is more than shore.batch_bytes_max", shore.batch_bytes_start);
         found.refuse("shore.batch_bytes_start", None, problem, &format!("at most {}", shore.batch_bytes_max));
+    }
+}
+
+/// What can be spoken where, and what else that needs.
+fn check_buses(config: &GatewayConfig, found: &mut Findings<'_>) {
+    for (index, bus) in config.bus.iter().enumerate() {
+        let key = |name: &str| format!("bus[{index}].{name}");
+        let Ok(address) = bus.address.parse::<Address>() else { continue };
+        let shown = Some(bus.address.as_str());
+        if let Some(accepted) = wrong_transport(bus.protocol, &address) {
+            let problem = format!("no {} is spoken there", bus.protocol.name());
+            found.refuse(&key("address"), shown, problem, accepted);
+        } else if let Some(accepted) = wrong_format(bus.protocol, bus.format, &address) {
+            found.refuse(&key("format"), None, format!("not what carries {}", bus.protocol.name()), accepted);
+        }
+        let has_dbc = !bus.dbc.as_os_str().is_empty();
+        if has_dbc != (bus.protocol == Protocol::Can) && !found.is_refused(&key("dbc")) {
+            let problem = if has_dbc { "only a `can` bus is described by one" } else { "missing" };
+            found.refuse(&key("dbc"), None, problem, "the path of a DBC file, with protocol = \"can\"");
+        }
+        if matches!(address, Address::Serial(_)) && !bus.address.contains("/by-") && bus.address.contains("/ttyUSB") {
+            let advice = "ports get their numbers in the order of plugging; /dev/serial/by-id/... stays the same";
+            found.warnings.push(format!("{} = {:?}: {advice}", key("address"), bus.address));
+        }
+    }
+}
+
+/// What would do, where the protocol is not spoken over such an address.
+const fn wrong_transport(protocol: Protocol, address: &Address) -> Option<&'static str> {
+    match (protocol, address) {
+        (Protocol::Nmea0183, Address::Can(_)) => Some("tcp://, udp:// or serial://"),
+        (Protocol::Iec61162_450, Address::Udp(_)) => None,
+        (Protocol::Iec61162_450, _) => Some("udp://group:port, such as udp://239.192.0.1:60001"),
+        (Protocol::Modbus, Address::Udp(_) | Address::Can(_)) => Some("tcp://host:502 or serial:///dev/..."),
+        _ => None,
+    }
+}
+
+/// What would do, where such a format does not carry the protocol.
+const fn wrong_format(protocol: Protocol, format: Format, address: &Address) -> Option<&'static str> {
+    let is_carrier = matches!(format, Format::Ydwg | Format::Actisense | Format::Candump);
+    match (protocol, format) {
+        (Protocol::Modbus, Format::Default) => None,
+        (Protocol::Modbus, Format::Tcp) if matches!(address, Address::Tcp { .. }) => None,
+        (Protocol::Modbus, Format::Rtu) => None,
+        (Protocol::Modbus, _) => Some("\"tcp\" (over tcp:// only), \"rtu\" or \"default\""),
+        (_, Format::Default) if protocol.is_can() && !matches!(address, Address::Can(_)) => {
+            Some("\"ydwg\", \"actisense\" or \"candump\"; only can:// carries bare frames")
+        }
+        (_, Format::Default) => None,
+        _ if protocol.is_can() && is_carrier && !matches!(address, Address::Can(_)) => None,
+        _ if protocol.is_can() && !matches!(address, Address::Can(_)) => Some("\"ydwg\", \"actisense\" or \"candump\""),
+        _ => Some("\"default\""),
+    }
+}
+
+fn check_devices(config: &GatewayConfig, found: &mut Findings<'_>) {
+    let mut units = HashMap::new();
+    for (index, device) in config.device.iter().enumerate() {
+        let key = |name: &str| format!("device[{index}].{name}");
+        let bus = config.bus.iter().find(|bus| bus.name == device.bus);
+        if bus.is_none_or(|bus| bus.protocol != Protocol::Modbus) && !found.is_refused(&key("bus")) {
+            let problem = if bus.is_some() { "not a modbus bus" } else { "no bus has this name" };
+            found.refuse(&key("bus"), Some(&device.bus), problem, "the name of a [[bus]] with protocol = \"modbus\"");
+        }
+        let first = *units.entry((&device.bus, device.unit)).or_insert(index);
+        if first != index && !found.is_refused(&key("unit")) {
+            let problem = format!("{}: device[{first}] is the same unit of this bus", device.unit);
+            found.refuse(&key("unit"), None, problem, "a unit id of its own on each bus");
+        }
+    }
+}
+
+fn check_quality(config: &GatewayConfig, found: &mut Findings<'_>) {
+    if config.quality.stale_min_s > config.quality.stale_max_s {
+        let problem = format!("{} is more than quality.stale_max_s", config.quality.stale_min_s);
+        found.refuse("quality.stale_min_s", None, problem, &format!("at most {}", config.quality.stale_max_s));
     }
 }
 

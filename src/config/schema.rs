@@ -2,7 +2,10 @@
 //! all read them; a test keeps them and the typed structs together. Defaults are not here but with the structs.
 
 use super::kind::Kind;
-use Kind::{Address, BrokerUrl, Count, Listen, Name, Path, Sha256, ShoreUrl, Switch, Text, TopicPrefix, Word};
+use Kind::{
+    Address, BrokerUrl, Count, Listen, Name, Number, Path, Pattern, Sha256, ShoreUrl, Switch, Text, Texts, TopicPrefix,
+    Word,
+};
 
 /// A table of the file, or an array of tables.
 #[derive(Debug)]
@@ -61,6 +64,21 @@ const BATCH_BYTES: Kind = Count { min: 1 << 10, max: 8 << 20 };
 
 /// The most buses: a gateway has a handful of ports; each bus costs a task and its buffers (about 4 MB).
 pub const BUSES_MAX: usize = 64;
+/// The most Modbus units: all that one serial line can address, on one line.
+pub const DEVICES_MAX: usize = 247;
+/// The most rules for series, and for priorities: each reading of a new series looks through them once.
+pub const RULES_MAX: usize = 256;
+/// The most sources of one priority: more than a bridge has of anything.
+const SOURCES_MAX: usize = 16;
+/// Network interfaces of a gateway.
+const INTERFACES_MAX: usize = 8;
+/// 4 Mbit/s: the fastest that Linux names (B4000000).
+const BAUD_MAX: i64 = 4_000_000;
+/// A second to a day.
+const SECONDS: Kind = Count { min: 1, max: 86_400 };
+const PROTOCOL: Kind =
+    Word { accepted: &["nmea0183", "iec61162-450", "nmea2000", "j1939", "can", "modbus"], planned: &[] };
+const FORMAT: Kind = Word { accepted: &["default", "ydwg", "actisense", "candump", "tcp", "rtu"], planned: &[] };
 /// The most brokers: each holds a queue of up to its `queue_bytes_max`.
 pub const BROKERS_MAX: usize = 16;
 /// The most vessels of one shore on embedded SQLite (SYNC.md, Shore: 1,000 vessels is the load that was planned).
@@ -80,9 +98,58 @@ pub const GATEWAY: &[Section] = &[
         tables_max: Some(BUSES_MAX),
         keys: &[
             required("name", NAME),
-            required("protocol", Word { accepted: &["nmea0183"], planned: &[] }),
+            required("protocol", PROTOCOL),
             required("address", Address),
+            key("format", FORMAT),
+            key("baud", Count { min: 0, max: BAUD_MAX }),
+            key("interfaces", Texts { items_max: INTERFACES_MAX, bytes_max: 64 }),
+            key("dbc", Path { may_be_empty: true }),
             key("enabled", Switch),
+        ],
+    },
+    Section {
+        name: "device",
+        tables_max: Some(DEVICES_MAX),
+        keys: &[
+            required("bus", NAME),
+            required("unit", Count { min: 1, max: 247 }),
+            required("map", Path { may_be_empty: false }),
+            key("instance", NAME),
+            // Below 50 ms a 9,600 baud line cannot carry one request; an hour is not a poll any more.
+            key("poll_interval_ms", Count { min: 50, max: 3_600_000 }),
+            key("enabled", Switch),
+        ],
+    },
+    Section {
+        name: "quality",
+        tables_max: None,
+        keys: &[
+            key("stale", Switch),
+            key("stale_intervals", Count { min: 2, max: 100 }),
+            key("stale_min_s", SECONDS),
+            key("stale_max_s", SECONDS),
+        ],
+    },
+    Section {
+        name: "series",
+        tables_max: Some(RULES_MAX),
+        keys: &[
+            required("path", Pattern),
+            key("source", Text { bytes_max: 128 }),
+            key("stale_after_s", Count { min: 0, max: 86_400 }),
+            // No quantity in SI units needs more: 1e12 J are 278 MWh.
+            key("dead_band", Number { min: 0.0, max: 1e12 }),
+            key("interval_min_ms", Count { min: 0, max: 3_600_000 }),
+            key("keep_alive_s", SECONDS),
+        ],
+    },
+    Section {
+        name: "priority",
+        tables_max: Some(RULES_MAX),
+        keys: &[
+            required("path", Pattern),
+            required("sources", Texts { items_max: SOURCES_MAX, bytes_max: 128 }),
+            key("failover_s", SECONDS),
         ],
     },
     Section {

@@ -260,7 +260,7 @@ fn failed(error: impl fmt::Display) -> BackendError {
 fn bus_status(bus: crate::sensors::BusSnapshot) -> BusStatus {
     BusStatus {
         name: bus.name,
-        protocol: "nmea0183".to_owned(),
+        protocol: bus.protocol.name().to_owned(),
         address: if bus.listening_on.is_empty() { bus.address } else { bus.listening_on },
         state: match bus.state {
             BusState::Connecting => status::BusState::Connecting,

@@ -27,11 +27,13 @@ pub struct SensorMetrics {
 /// A counter of each bus: name without `_total`, help, and where it is found.
 type BusCounter = (&'static str, &'static str, fn(&BusSnapshot) -> u64);
 
-const COUNTERS: [BusCounter; 6] = [
+const COUNTERS: [BusCounter; 8] = [
     ("sensor_readings", "Readings handed over", |bus| bus.readings),
     ("sensor_sentences", "Sound sentences received, decoded or not", |bus| bus.sentences),
     ("sensor_bytes", "Bytes received", |bus| bus.bytes),
     ("sensor_reconnects", "Times the bus was opened again", |bus| bus.reconnects),
+    ("sensor_standby", "Readings of sources that another one is preferred to", |bus| bus.standby),
+    ("sensor_thinned", "Readings not kept because of a dead band or a rate limit", |bus| bus.thinned),
     ("sensor_restarts", "Times the task of the bus broke and was started again", |bus| bus.restarts),
     ("sensor_observed_at_implausible", "Readings dated by arrival since their own time was not believed", |bus| {
         bus.observed_at_implausible
@@ -68,6 +70,12 @@ impl Collector for SensorMetrics {
                 let labels = [("bus", bus.name.as_str()), ("reason", *reason)];
                 ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
             }
+        }
+        let help = "Series that are silent for too long";
+        let mut metric = encoder.encode_descriptor("sensor_stale_series", help, None, MetricType::Gauge)?;
+        for bus in &buses {
+            let labels = [("bus", bus.name.as_str())];
+            ConstGauge::new(bus.stale_series).encode(metric.encode_family(&labels)?)?;
         }
         let help = "1 for the state that the bus is in, 0 for the others";
         let mut metric = encoder.encode_descriptor("sensor_bus_state", help, None, MetricType::Gauge)?;

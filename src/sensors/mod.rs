@@ -4,33 +4,44 @@
 //! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
 //! Nothing is ever written to a bus (invariant 11).
 
+mod arbiter;
 mod backoff;
+mod condition;
+mod context;
 mod intake;
 mod metrics;
-pub mod modbus;
+mod modbus;
+mod pattern;
+mod plan;
+mod rate;
 mod rejects;
+mod serial;
+mod socketcan;
 mod stats;
+mod stream;
 mod supervisor;
 mod tcp;
 mod udp;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Lane};
+use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::config::address::{Address, AddressError};
-use crate::config::{BusConfig, Protocol};
+use crate::config::GatewayConfig;
+use crate::config::address::AddressError;
 use crate::entropy::Entropy;
 use crate::reading::SeriesRegistry;
-use crate::wire::StreamDecoder;
 
-use backoff::Backoff;
-use intake::Intake;
+use arbiter::Arbiter;
+use condition::Conditioner;
+use context::BusContext;
+use plan::Plan;
 
 pub use metrics::SensorMetrics;
 pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_LIMIT};
@@ -42,11 +53,24 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02, 2.4.1,
+/// has 1 s at 9,600 baud as usual.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The first wait after a failure.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
 /// The longest wait: a bus that returns is heard again within a minute.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// The longest wait for a port of this machine: somebody stands beside it with the plug in his hand.
+const BACKOFF_MAX_NEARBY: Duration = Duration::from_secs(3);
+
+/// How often the devices that were heard are told to those who look at a bus.
+const TELL_SOURCES_INTERVAL_MS: u64 = 5_000;
+
+/// How often is looked for series that fell silent; the shortest time-out is ten times as long.
+const SILENCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a connection must last for the waits to begin short again.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
@@ -62,8 +86,12 @@ pub struct Tuning {
     pub backoff_min: Duration,
     /// The longest wait.
     pub backoff_max: Duration,
+    /// The longest wait for a port of this machine.
+    pub backoff_max_nearby: Duration,
     /// How long a connection must last for the waits to begin short again.
     pub stable_after: Duration,
+    /// How long a Modbus unit may think before it answers.
+    pub answer_timeout: Duration,
 }
 
 impl Default for Tuning {
@@ -73,7 +101,9 @@ impl Default for Tuning {
             read_idle_max: READ_IDLE_MAX,
             backoff_min: BACKOFF_MIN,
             backoff_max: BACKOFF_MAX,
+            backoff_max_nearby: BACKOFF_MAX_NEARBY,
             stable_after: STABLE_AFTER,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -113,9 +143,51 @@ pub enum SensorsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The far end closed in order.
-    #[error("the server closed the connection")]
-    ClosedByServer,
+    /// A multicast group cannot be joined.
+    #[error("cannot join {group} on `{interface}`: {source}; is that the name or IPv4 address of an interface here?")]
+    CannotJoin {
+        /// The group.
+        group: Ipv4Addr,
+        /// The interface.
+        interface: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A serial port cannot be opened.
+    #[error("cannot open {}: {source}; is it plugged in, and may we read it (group dialout)?", .path.display())]
+    Port {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A CAN interface cannot be opened.
+    #[error("cannot listen on {interface}: {source}; is it up (`ip link set {interface} up type can bitrate 250000`)?")]
+    Interface {
+        /// Which.
+        interface: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Bytes come, and no sense.
+    #[error("bytes came for {seconds} s and no sound message; is it the right protocol, and the right rate?")]
+    Garbage {
+        /// The limit.
+        seconds: u64,
+    },
+    /// A file that a bus needs cannot be used.
+    #[error("bus `{bus}`: {}: {problem}", .path.display())]
+    File {
+        /// The bus.
+        bus: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// The far end closed in order, or the port was pulled out.
+    #[error("the far end closed the connection")]
+    Ended,
     /// The line broke.
     #[error("the connection broke: {source}")]
     Broken {
@@ -131,9 +203,9 @@ pub enum SensorsError {
 }
 
 impl SensorsError {
-    /// Whether trying again may help: always, but for an address that must be written anew.
+    /// Whether trying again may help: always, but for what must be written anew.
     pub const fn is_transient(&self) -> bool {
-        !matches!(self, Self::Address { .. })
+        !matches!(self, Self::Address { .. } | Self::File { .. })
     }
 }
 
@@ -163,22 +235,26 @@ pub struct Sensors {
 }
 
 impl Sensors {
-    /// Starts a task for each enabled bus. Fails, having started none, when an address is none.
-    pub fn spawn(configs: &[BusConfig], context: &SensorsContext) -> Result<Self, SensorsError> {
-        let parse = |config: &BusConfig| {
-            let address = config.address.parse::<Address>();
-            address.map_err(|source| SensorsError::Address { bus: config.name.clone(), source })
-        };
-        let addresses = configs.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    /// Starts a task for each enabled bus. Fails, having started none, when one of them cannot be set up as it is
+    /// configured.
+    pub fn spawn(config: &GatewayConfig, context: &SensorsContext) -> Result<Self, SensorsError> {
+        let plans = config.bus.iter().map(|bus| Plan::new(bus, config)).collect::<Result<Vec<_>, _>>()?;
         let mut sensors = Self { stats: Vec::new(), tasks: Vec::new(), clock: context.clock.clone() };
-        for (config, address) in configs.iter().zip(addresses) {
-            let state = if config.enabled { BusState::Connecting } else { BusState::Disabled };
-            let stats = Arc::new(BusStats::new(&config.name, config.protocol, &config.address, state));
+        let arbiter = Arc::new(Mutex::new(Arbiter::new(config.priority.clone())));
+        let rules: Arc<[_]> = config.series.clone().into();
+        let mut contexts = Vec::new();
+        for (bus, plan) in config.bus.iter().zip(plans) {
+            let state = if bus.enabled { BusState::Connecting } else { BusState::Disabled };
+            let stats = Arc::new(BusStats::new(&bus.name, bus.protocol, &bus.address, state));
             sensors.stats.push(Arc::clone(&stats));
-            if config.enabled {
-                sensors.tasks.push(tokio::spawn(keep_alive(config.protocol, address, BusContext::new(context, stats))));
+            if bus.enabled {
+                let conditioner = Conditioner::new(config.quality.clone(), Arc::clone(&rules));
+                let context = BusContext::new(context, stats, conditioner, Arc::clone(&arbiter));
+                contexts.push(context.clone());
+                sensors.tasks.push(tokio::spawn(keep_alive(plan, context)));
             }
         }
+        sensors.tasks.push(tokio::spawn(watch_silence(contexts, context.shutdown.clone())));
         Ok(sensors)
     }
 
@@ -202,80 +278,23 @@ impl Sensors {
     }
 }
 
-/// What one bus works with.
-#[derive(Clone, Debug)]
-pub(crate) struct BusContext {
-    stats: Arc<BusStats>,
-    clock: Clock,
-    entropy: Entropy,
-    registry: SeriesRegistry,
-    lane: Lane,
-    shutdown: CancellationToken,
-    tuning: Tuning,
-}
-
-impl BusContext {
-    fn new(shared: &SensorsContext, stats: Arc<BusStats>) -> Self {
-        Self {
-            stats,
-            clock: shared.clock.clone(),
-            entropy: shared.entropy.clone(),
-            registry: shared.registry.clone(),
-            lane: shared.bus.lane(),
-            shutdown: shared.shutdown.clone(),
-            tuning: shared.tuning,
-        }
-    }
-
-    fn backoff(&self) -> Backoff {
-        Backoff::new(self.entropy.clone(), self.tuning.backoff_min, self.tuning.backoff_max)
-    }
-
-    fn opened(&self, listening_on: Option<SocketAddr>) {
-        tracing::info!(bus = self.stats.name(), "the bus is open");
-        self.stats.opened(listening_on.map(|address| address.to_string()));
-    }
-
-    /// Notes why the bus is not open and waits; `false` when the gateway stops meanwhile. One warning an outage:
-    /// attempts that fail after the first are told at debug level.
-    async fn wait_after(&self, lost: &SensorsError, wait: Duration) -> bool {
-        let (bus, wait_ms) = (self.stats.name(), wait.as_millis() as u64);
-        if self.stats.state() == BusState::Open || self.stats.never_failed() {
-            tracing::warn!(bus, wait_ms, "the bus is away: {lost}");
-        } else {
-            tracing::debug!(bus, wait_ms, "the bus is still away: {lost}");
-        }
-        self.stats.failed(lost);
-        self.stats.set_state(BusState::Connecting);
-        tokio::select! {
-            () = self.shutdown.cancelled() => false,
-            () = tokio::time::sleep(wait) => true,
-        }
-    }
-
-    fn count(&self, kept: u64, refused: u64, reason: &'static str) {
-        if kept > 0 {
-            self.stats.handed_over(kept, self.clock.now());
-        }
-        if refused > 0 {
-            self.stats.rejected(reason, refused);
-        }
-    }
-}
-
-async fn keep_alive(protocol: Protocol, address: Address, context: BusContext) {
-    let Protocol::Nmea0183 = protocol;
+/// Supervises one bus.
+async fn keep_alive(plan: Plan, context: BusContext) {
     let (stats, clock, tuning) = (context.stats.clone(), context.clock.clone(), context.tuning);
     let (backoff, shutdown) = (context.backoff(), context.shutdown.clone());
-    let start = move || run(address.clone(), context.clone());
+    let start = move || plan.clone().run(context.clone());
     supervisor::supervise(stats, clock, tuning, backoff, shutdown, start).await;
 }
 
-async fn run(address: Address, context: BusContext) {
-    let decoder: Box<dyn StreamDecoder> = Box::new(crate::wire::nmea0183::Stream::default());
-    let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoder);
-    match address {
-        Address::Tcp { host, port } => tcp::run(context, host, port, intake).await,
-        Address::Udp(address) => udp::run(context, address, intake).await,
+/// Looks each second for series that fell silent. Apart from the buses: one that hangs or breaks falls silent too.
+async fn watch_silence(buses: Vec<BusContext>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(SILENCE_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            _ = tick.tick() => buses.iter().for_each(BusContext::mark_stale),
+        }
     }
 }

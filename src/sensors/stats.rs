@@ -79,6 +79,9 @@ pub struct BusStats {
     opened: AtomicU64,
     restarts: AtomicU64,
     buffer_bytes: AtomicU64,
+    standby: AtomicU64,
+    thinned: AtomicU64,
+    stale_series: AtomicU64,
     last_data_at: AtomicI64,
     rest: Mutex<Rest>,
 }
@@ -135,6 +138,12 @@ pub struct BusSnapshot {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Readings whose own time was not believed and that are dated by their arrival.
     pub observed_at_implausible: u64,
+    /// Readings of sources that another one is preferred to: recorded, not shown first.
+    pub standby: u64,
+    /// Readings not kept because of a dead band or a rate limit.
+    pub thinned: u64,
+    /// Series that are silent for too long now.
+    pub stale_series: u64,
     /// When bytes last came; `null`: never.
     pub last_data_at: Option<Stamp>,
     /// Times it was opened again after the first.
@@ -165,6 +174,9 @@ impl BusStats {
             opened: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             buffer_bytes: AtomicU64::new(0),
+            standby: AtomicU64::new(0),
+            thinned: AtomicU64::new(0),
+            stale_series: AtomicU64::new(0),
             last_data_at: AtomicI64::new(NEVER),
             rest: Mutex::default(),
         }
@@ -178,6 +190,11 @@ impl BusStats {
     /// What it is doing.
     pub fn state(&self) -> BusState {
         BusState::ALL[usize::from(self.state.load(Ordering::Relaxed)) % BusState::ALL.len()]
+    }
+
+    /// How many sound messages came.
+    pub(crate) fn messages(&self) -> u64 {
+        self.sentences.load(Ordering::Relaxed)
     }
 
     /// How many readings were handed over.
@@ -201,6 +218,9 @@ impl BusStats {
             readings: self.readings(),
             rejected: rest.rejected.clone(),
             observed_at_implausible: self.implausible.load(Ordering::Relaxed),
+            standby: self.standby.load(Ordering::Relaxed),
+            thinned: self.thinned.load(Ordering::Relaxed),
+            stale_series: self.stale_series.load(Ordering::Relaxed),
             last_data_at: (last_data_at != NEVER).then_some(Stamp(last_data_at)),
             reconnects: self.opened.load(Ordering::Relaxed).saturating_sub(1),
             restarts: self.restarts.load(Ordering::Relaxed),
@@ -237,6 +257,15 @@ impl BusStats {
     pub(crate) fn received(&self, bytes: usize, now: Now) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last_data_at.store(now.wall.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn held_back(&self, standby: u64, thinned: u64) {
+        self.standby.fetch_add(standby, Ordering::Relaxed);
+        self.thinned.fetch_add(thinned, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stale(&self, series: usize) {
+        self.stale_series.store(series as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn know(&self, sources: Vec<SourceInfo>) {

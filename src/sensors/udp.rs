@@ -1,35 +1,39 @@
-//! A bus of datagrams: whoever sends to our port. A datagram is a unit: its last line ends with it, and the next
-//! datagram may come from another sender.
+//! A bus of datagrams: whoever sends to our port, or to a multicast group that is joined. A datagram is a unit: its last
+//! line ends with it, and the next datagram may come from another sender.
 //!
 //! Datagrams cannot be held back: what the lane cannot take is refused and counted as `bus_full`. What the kernel drops
 //! because this task was not run in time is counted by the kernel only (`/proc/net/udp`, column drops). It never sends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use crate::reading::Reading;
 use crate::wire::StreamDecoder;
 
+use super::context::BusContext;
 use super::intake::Intake;
-use super::stats::{BusState, REASON_BUS_FULL};
-use super::tcp::READ_BYTES_MAX;
-use super::{BusContext, SensorsError};
+use super::stats::BusState;
+use super::stream::READ_BYTES_MAX;
+use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 
 /// The largest datagram: 65,535 bytes less the headers, rounded up.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 
-/// Runs until shutdown.
-pub(crate) async fn run(context: BusContext, address: SocketAddr, mut intake: Intake<dyn StreamDecoder>) {
-    let mut backoff = context.backoff();
+/// Runs until shutdown. `interfaces` are those that a multicast group is joined on, by name or IPv4 address.
+pub(crate) async fn run(
+    context: BusContext,
+    address: SocketAddr,
+    interfaces: Vec<String>,
+    mut intake: Intake<dyn StreamDecoder>,
+) {
+    let mut attempts = context.attempts();
     loop {
-        context.stats.set_state(BusState::Connecting);
-        let began_ms = context.clock.now().mono_ms;
-        let Err(lost) = session(&context, address, &mut intake).await else { break };
-        if context.clock.now().mono_ms.saturating_sub(began_ms) >= context.tuning.stable_after.as_millis() as u64 {
-            backoff.reset();
-        }
-        if !context.wait_after(&lost, backoff.next()).await {
+        attempts.begin();
+        let Err(lost) = session(&context, address, &interfaces, &mut intake).await else { break };
+        if !attempts.wait_after(&lost).await {
             break;
         }
     }
@@ -40,14 +44,15 @@ pub(crate) async fn run(context: BusContext, address: SocketAddr, mut intake: In
 async fn session(
     context: &BusContext,
     address: SocketAddr,
+    interfaces: &[String],
     intake: &mut Intake<dyn StreamDecoder>,
 ) -> Result<(), SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
-    let socket = UdpSocket::bind(address).await.map_err(cannot)?;
+    let socket = listen(address, interfaces).await?;
     context.opened(Some(socket.local_addr().map_err(cannot)?));
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut readings = Vec::new();
-    let mut unyielded = 0;
+    let (mut unyielded, mut told_ms) = (0, 0);
     loop {
         let received = tokio::select! {
             biased;
@@ -58,15 +63,57 @@ async fn session(
         let now = context.clock.now();
         intake.take(&buffer[..count], now, &mut readings);
         intake.end_of_datagram(now, &mut readings);
+        if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
+            told_ms = now.mono_ms;
+            intake.tell_sources();
+        }
         context.stats.buffers(DATAGRAM_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
-        let total = readings.len() as u64;
-        let refused = context.lane.push(&mut readings);
-        context.count(total - refused, refused, REASON_BUS_FULL);
-        // A flood gives way to the other buses after each full buffer, as in `tcp`.
+        context.hand_over_now(&mut readings);
+        // A flood gives way to the other buses after each full buffer, as in `stream`.
         unyielded += count;
         if unyielded >= READ_BYTES_MAX {
             unyielded = 0;
             tokio::task::yield_now().await;
         }
     }
+}
+
+async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
+    let cannot = |source| SensorsError::CannotListen { address, source };
+    match address.ip() {
+        IpAddr::V4(group) if group.is_multicast() => {
+            let socket = join(address, group, interfaces)?;
+            UdpSocket::from_std(socket.into()).map_err(cannot)
+        }
+        _ => UdpSocket::bind(address).await.map_err(cannot),
+    }
+}
+
+/// Joins the group on each interface. Bound to the group's own address, so that nothing else on the port comes in; the
+/// port is shared, since other programs may listen to the same group (IEC 61162-450, 6.2.2).
+fn join(address: SocketAddr, group: Ipv4Addr, interfaces: &[String]) -> Result<Socket, SensorsError> {
+    let cannot = |source| SensorsError::CannotListen { address, source };
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).map_err(cannot)?;
+    socket.set_reuse_address(true).map_err(cannot)?;
+    socket.set_nonblocking(true).map_err(cannot)?;
+    socket.bind(&address.into()).map_err(cannot)?;
+    if interfaces.is_empty() {
+        socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED).map_err(cannot)?;
+    }
+    for name in interfaces {
+        let cannot = |source| SensorsError::CannotJoin { group, interface: name.clone(), source };
+        let interface = interface(name).map_err(cannot)?;
+        socket.join_multicast_v4_n(&group, &interface).map_err(cannot)?;
+    }
+    Ok(socket)
+}
+
+/// An interface by its address, or by its name as the kernel knows it now.
+fn interface(name: &str) -> std::io::Result<InterfaceIndexOrAddress> {
+    if let Ok(address) = name.parse() {
+        return Ok(InterfaceIndexOrAddress::Address(address));
+    }
+    let text = std::fs::read_to_string(Path::new("/sys/class/net").join(name).join("ifindex"))?;
+    let index = text.trim().parse().map_err(std::io::Error::other)?;
+    Ok(InterfaceIndexOrAddress::Index(index))
 }

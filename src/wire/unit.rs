@@ -14,6 +14,9 @@ pub fn unit(path: &str) -> &'static str {
     if path.starts_with("propulsion.") {
         return if path.ends_with(".revolutions") { "Hz" } else { unit_of_leaf(path) };
     }
+    if path.starts_with("electrical.") {
+        return electrical(path.rsplit_once('.').map_or("", |(_, quantity)| quantity));
+    }
     match path {
         "navigation.position" => "deg",
         "navigation.speedOverGround"
@@ -99,6 +102,26 @@ fn unit_of_leaf(path: &str) -> &'static str {
         {
             "K"
         }
+        _ => "",
+    }
+}
+
+/// The SI unit of an electrical quantity. Signal K gives reactive power in VAR; a power factor has no unit there, the
+/// powers of a battery or a direct current bus and energies are ours.
+fn electrical(quantity: &str) -> &'static str {
+    match quantity {
+        "voltage" | "lineNeutralVoltage" | "lineLineVoltage" | "panelVoltage" | "setpointVoltage" | "ripple" => "V",
+        "current" | "panelCurrent" | "loadCurrent" | "setpointCurrent" => "A",
+        "power" | "realPower" | "panelPower" => "W",
+        "apparentPower" => "VA",
+        "reactivePower" => "VAR",
+        "powerFactor" | "stateOfCharge" | "stateOfHealth" => "ratio",
+        "frequency" | "revolutions" => "Hz",
+        "temperature" | "panelTemperature" | "regulatorTemperature" => "K",
+        "energyImported" | "energyExported" | "energyCharged" | "energyDischarged" | "yieldToday" => "J",
+        "nominal" | "remaining" | "actual" | "dischargeLimit" => "J",
+        "dischargeSinceFull" | "lifetimeDischarge" | "lifetimeRecharge" => "C",
+        "timeRemaining" => "s",
         _ => "",
     }
 }

@@ -123,7 +123,7 @@ fn keys_and_tables() {
         ("telemetry_days = 1", "g.toml:1: telemetry_days: unknown key; accepted: telemetry_days under [retention]"),
         (
             "[wifi]",
-            "g.toml:1: wifi: unknown key; accepted: [vessel], [data], [http], [[bus]], [store], [retention], [[broker]], [shore], [sync]",
+            "g.toml:1: wifi: unknown key; accepted: [vessel], [data], [http], [[bus]], [[device]], [quality], [[series]], [[priority]], [store], [retention], [[broker]], [shore], [sync]",
         ),
         ("[bus]\nname = \"nav\"", "g.toml:1: bus: a table; accepted: [[bus]], once for each"),
         ("bus = 7", "g.toml:1: bus: an integer; accepted: [[bus]], once for each"),
@@ -131,7 +131,7 @@ fn keys_and_tables() {
         ("[[http]]\nlisten = \"127.0.0.1:1\"", "g.toml:1: http: an array; accepted: [http], once"),
         (
             "\n[[bus]]\nname = \"nav\"",
-            "g.toml:2: bus[0].protocol: missing; accepted: nmea0183\ng.toml:2: bus[0].address: missing; accepted: tcp://host:port (connect) or udp://address:port (listen)",
+            "g.toml:2: bus[0].protocol: missing; accepted: nmea0183, iec61162-450, nmea2000, j1939, can, modbus\ng.toml:2: bus[0].address: missing; accepted: tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface",
         ),
     ];
     check(&cases, refused);
@@ -168,11 +168,11 @@ fn buses() {
         ),
         (
             typo.as_str(),
-            "g.toml:8: bus[1].address = \"tpc://10.0.0.5:10110\": not an address; accepted: tcp://host:port (connect) or udp://address:port (listen)",
+            "g.toml:8: bus[1].address = \"tpc://10.0.0.5:10110\": not an address; accepted: tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface",
         ),
         (
-            "[[bus]]\nname = \"nav.1\"\nprotocol = \"nmea2000\"\naddress = \"udp://nav:1\"\n",
-            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2000\": not known; accepted: nmea0183\ng.toml:4: bus[0].address = \"udp://nav:1\": not a numeric address to listen on; accepted: tcp://host:port (connect) or udp://address:port (listen)",
+            "[[bus]]\nname = \"nav.1\"\nprotocol = \"nmea2001\"\naddress = \"udp://nav:1\"\n",
+            "g.toml:2: bus[0].name = \"nav.1\": holds '.'; accepted: 1 to 64 letters, digits, - or _\ng.toml:3: bus[0].protocol = \"nmea2001\": not known; accepted: nmea0183, iec61162-450, nmea2000, j1939, can, modbus\ng.toml:4: bus[0].address = \"udp://nav:1\": not a numeric address to listen on; accepted: tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface",
         ),
     ];
     check(&cases, refused);
@@ -323,9 +323,77 @@ fn vessels_of_the_shore() {
     assert_eq!(refused(vessel("v", &lower) + &vessel("v", &upper)), format!("{twins}\n{mode}"));
 }
 
+/// A file of one bus called `b`, and more.
+fn bus(protocol: &str, address: &str, more: &str) -> String {
+    refused(&format!("[[bus]]\nname = \"b\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n{more}"))
+}
+
+#[test]
+fn what_is_spoken_where() {
+    assert_eq!(
+        bus("nmea0183", "can://can0", ""),
+        "g.toml:4: bus[0].address = \"can://can0\": no nmea0183 is spoken there; accepted: tcp://, udp:// or serial://"
+    );
+    assert_eq!(
+        bus("iec61162-450", "tcp://10.0.0.1:1", ""),
+        "g.toml:4: bus[0].address = \"tcp://10.0.0.1:1\": no iec61162-450 is spoken there; accepted: udp://group:port, such as udp://239.192.0.1:60001"
+    );
+    assert_eq!(
+        bus("nmea2000", "tcp://10.0.0.1:1457", ""),
+        "g.toml:1: bus[0].format: not what carries nmea2000; accepted: \"ydwg\", \"actisense\" or \"candump\"; only can:// carries bare frames"
+    );
+    assert_eq!(
+        bus("modbus", "serial:///dev/ttyS1", "format = \"tcp\""),
+        "g.toml:5: bus[0].format: not what carries modbus; accepted: \"tcp\" (over tcp:// only), \"rtu\" or \"default\""
+    );
+    assert_eq!(
+        bus("nmea0183", "tcp://10.0.0.1:1", "format = \"ydwg\""),
+        "g.toml:5: bus[0].format: not what carries nmea0183; accepted: \"default\""
+    );
+    assert_eq!(
+        bus("can", "can://can0", ""),
+        "g.toml:1: bus[0].dbc: missing; accepted: the path of a DBC file, with protocol = \"can\""
+    );
+    assert_eq!(
+        bus("nmea0183", "serial://ttyUSB0", "baud = -1\ninterfaces = [\"eth0\", 7]"),
+        "g.toml:4: bus[0].address = \"serial://ttyUSB0\": no path of a port; accepted: tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface\ng.toml:5: bus[0].baud = -1: too small; accepted: 0 to 4000000\ng.toml:6: bus[0].interfaces = (an array): not a list of texts; accepted: a list of at most 8 texts in quotes, such as [\"a\", \"b\"]"
+    );
+    for (protocol, address, more) in [
+        ("nmea0183", "serial:///dev/serial/by-id/x", ""),
+        ("iec61162-450", "udp://239.192.0.1:60001", "interfaces = [\"eth0\", \"10.0.0.1\"]"),
+        ("nmea2000", "can://can0", ""),
+        ("j1939", "udp://0.0.0.0:1", "format = \"ydwg\""),
+        ("can", "tcp://10.0.0.1:1", "format = \"candump\"\ndbc = \"a.dbc\""),
+        ("modbus", "tcp://10.0.0.1:502", "format = \"rtu\""),
+    ] {
+        assert_eq!(bus(protocol, address, more), "accepted", "{protocol} {address}");
+    }
+}
+
+#[test]
+fn units_rules_and_priorities() {
+    let unit = |bus: &str, unit: u16| format!("[[device]]\nbus = \"{bus}\"\nunit = {unit}\nmap = \"m\"\n");
+    assert_eq!(
+        bus("modbus", "tcp://a:502", &(unit("b", 1) + &unit("c", 1) + &unit("b", 1) + &unit("b", 248))),
+        "g.toml:10: device[1].bus = \"c\": no bus has this name; accepted: the name of a [[bus]] with protocol = \"modbus\"\ng.toml:15: device[2].unit: 1: device[0] is the same unit of this bus; accepted: a unit id of its own on each bus\ng.toml:19: device[3].unit = 248: too large; accepted: 1 to 247"
+    );
+    assert_eq!(
+        bus("nmea0183", "tcp://a:1", &unit("b", 1)),
+        "g.toml:6: device[0].bus = \"b\": not a modbus bus; accepted: the name of a [[bus]] with protocol = \"modbus\""
+    );
+    assert_eq!(
+        refused("[quality]\nstale_min_s = 20\nstale_max_s = 10\n[[series]]\npath = \"a..b\"\ndead_band = -0.5\n"),
+        "g.toml:2: quality.stale_min_s: 20 is more than quality.stale_max_s; accepted: at most 10\ng.toml:5: series[0].path = \"a..b\": not a path; accepted: a path such as navigation.position, or the beginning of some: navigation.*\ng.toml:6: series[0].dead_band = -0.5: out of range; accepted: 0 to 1000000000000"
+    );
+    assert_eq!(
+        refused("[[priority]]\npath = \"navigation.*\"\n"),
+        "g.toml:1: priority[0].sources: missing; accepted: a list of at most 16 texts in quotes, such as [\"a\", \"b\"]"
+    );
+}
+
 #[test]
 fn every_error_of_a_file_is_told_at_once() {
-    let text = "color = 1\n\n[http]\nlisten = \"x\"\nlisen = 1\n\n[[bus]]\nname = \"a b\"\nprotocol = \"can\"\n\n[shore]\nurl = \"https://s.example.com\"\n";
+    let text = "color = 1\n\n[http]\nlisten = \"x\"\nlisen = 1\n\n[[bus]]\nname = \"a b\"\nprotocol = \"canbus\"\n\n[shore]\nurl = \"https://s.example.com\"\n";
     let found = refused_env(text, &[("LOCAL_DB_KEY", "k"), ("TELEMETRY_RETENTION_DAYS", "x")]);
     let places: Vec<&str> = found.lines().map(|line| line.split(": ").next().unwrap()).collect();
     let expected = [

@@ -5,57 +5,42 @@
 //! full nothing is asked.
 
 mod line;
-mod maps;
+mod options;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serial2_tokio::{CharSize, SerialPort, StopBits};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
 
 use crate::reading::Reading;
 use crate::wire::Sink as _;
-use crate::wire::modbus::{Action, Framing, Outcome, Poller, Refusal, UnitOptions, rtu};
+use crate::wire::modbus::{Action, Framing, LineOptions, Outcome, Poller, Refusal, UnitOptions, rtu};
 
+use super::SensorsError;
+use super::context::BusContext;
 use super::intake::ReadingMaker;
-use super::stats::{BusState, BusStats};
-use super::tcp::{connect, hand_over};
-use super::{BusContext, SensorsContext, SensorsError, supervisor};
+use super::serial;
+use super::stats::BusState;
+use super::tcp::connect;
 
 use line::{Line, Overheard};
-pub use maps::{MAP_FILE_BYTES_MAX, load_map};
 
-/// How long a unit may think before it answers, where nothing else is configured. The Serial Line guide has 1 s at 9,600
-/// baud as usual (2.4.1).
-pub const TIMEOUT_MS: u64 = 1_000;
+/// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
+const BAUD: u32 = 9_600;
 
 /// The longest sleep while nothing is due: the clock may jump ahead of ours while the machine is suspended.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Reason: an answer came after its time-out and was thrown away (Modbus TCP).
-pub const REASON_LATE: &str = "modbus_late_answer";
+const REASON_LATE: &str = "modbus_late_answer";
 
 /// Reason: bytes that nobody asked for, counted one by one (serial frames).
-pub const REASON_UNASKED: &str = "modbus_unasked_byte";
-
-/// Parity of a serial line. The specification wants even; most devices come without.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Parity {
-    /// No parity bit.
-    #[default]
-    None,
-    /// Even.
-    Even,
-    /// Odd.
-    Odd,
-}
+const REASON_UNASKED: &str = "modbus_unasked_byte";
 
 /// Where the units are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// Behind a TCP server.
     Tcp {
         /// Host name or address.
@@ -69,59 +54,48 @@ pub enum Transport {
         path: PathBuf,
         /// Bits a second.
         baud: u32,
-        /// Its parity; always 8 data bits and 1 stop bit.
-        parity: Parity,
     },
 }
 
 /// A Modbus bus.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ModbusOptions {
+pub(crate) struct ModbusOptions {
     /// Where the units are.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// How they speak: over a serial line always [`Framing::Rtu`].
-    pub framing: Framing,
+    pub(crate) framing: Framing,
     /// Who is asked for what.
-    pub units: Vec<UnitOptions>,
-}
-
-/// Starts the task of a bus, under its supervisor. It ends with the gateway.
-pub fn spawn(options: ModbusOptions, shared: &SensorsContext, stats: Arc<BusStats>) -> JoinHandle<()> {
-    let context = BusContext::new(shared, Arc::clone(&stats));
-    let (clock, tuning, backoff) = (context.clock.clone(), context.tuning, context.backoff());
-    let shutdown = context.shutdown.clone();
-    let start = move || run(context.clone(), options.clone());
-    tokio::spawn(supervisor::supervise(stats, clock, tuning, backoff, shutdown, start))
+    pub(crate) units: Vec<UnitOptions>,
 }
 
 /// Runs until shutdown.
-async fn run(context: BusContext, options: ModbusOptions) {
+pub(crate) async fn run(context: BusContext, options: ModbusOptions) {
     let (framing, baud) = match options.transport {
         Transport::Tcp { .. } => (options.framing, None),
         Transport::Serial { baud, .. } => (Framing::Rtu, Some(baud)),
     };
+    let line = LineOptions { framing, baud, timeout_ms: context.tuning.answer_timeout.as_millis() as u64 };
     let mut bus = Bus {
         maker: ReadingMaker::new(context.stats.clone(), context.registry.clone()),
-        poller: Poller::new(framing, baud, options.units, context.clock.now().mono_ms),
+        poller: Poller::new(line, options.units, context.clock.now().mono_ms),
         framing,
         silence: Duration::from_micros(rtu::silence_micros(baud.unwrap_or(u32::MAX))),
         context,
     };
-    let mut backoff = bus.context.backoff();
+    let context = bus.context.clone();
+    let mut attempts = match options.transport {
+        Transport::Tcp { .. } => context.attempts(),
+        Transport::Serial { .. } => context.attempts_nearby(),
+    };
     loop {
-        bus.context.stats.set_state(BusState::Connecting);
-        let began_ms = bus.context.clock.now().mono_ms;
+        attempts.begin();
         let Err(lost) = bus.session(&options.transport).await else { break };
         bus.poller.line_broke();
-        let stable_ms = bus.context.tuning.stable_after.as_millis() as u64;
-        if bus.context.clock.now().mono_ms.saturating_sub(began_ms) >= stable_ms {
-            backoff.reset();
-        }
-        if !bus.context.wait_after(&lost, backoff.next()).await {
+        if !attempts.wait_after(&lost).await {
             break;
         }
     }
-    bus.context.stats.set_state(BusState::Closed);
+    context.stats.set_state(BusState::Closed);
 }
 
 struct Bus {
@@ -146,9 +120,8 @@ impl Bus {
                 let _ = opened.set_nodelay(true);
                 self.converse(opened, Some(self.context.tuning.read_idle_max)).await
             }
-            Transport::Serial { path, baud, parity } => {
-                let opened = open_serial(path, *baud, *parity)
-                    .map_err(|source| SensorsError::Unreachable { target: path.display().to_string(), source })?;
+            Transport::Serial { path, baud } => {
+                let opened = serial::open(path, *baud)?;
                 self.converse(opened, None).await
             }
         }
@@ -185,10 +158,10 @@ impl Bus {
             };
             let asked = match asked {
                 Ok((outcome, overheard)) => Ok(self.tell(outcome, overheard, &mut readings)),
-                Err(source) if source.kind() == ErrorKind::UnexpectedEof => Err(SensorsError::ClosedByServer),
+                Err(source) if source.kind() == ErrorKind::UnexpectedEof => Err(SensorsError::Ended),
                 Err(source) => Err(SensorsError::Broken { source }),
             };
-            hand_over(&self.context, &mut readings).await;
+            self.context.hand_over(&mut readings).await;
             let heard = asked??;
             match silent_max.filter(|_| !heard) {
                 None => silent_since_ms = None,
@@ -234,20 +207,4 @@ impl Bus {
         }
         Ok(overheard.bytes > 0)
     }
-}
-
-fn open_serial(path: &std::path::Path, baud: u32, parity: Parity) -> std::io::Result<SerialPort> {
-    let parity = match parity {
-        Parity::None => serial2_tokio::Parity::None,
-        Parity::Even => serial2_tokio::Parity::Even,
-        Parity::Odd => serial2_tokio::Parity::Odd,
-    };
-    SerialPort::open(path, |mut settings: serial2_tokio::Settings| {
-        settings.set_raw();
-        settings.set_baud_rate(baud)?;
-        settings.set_char_size(CharSize::Bits8);
-        settings.set_parity(parity);
-        settings.set_stop_bits(StopBits::One);
-        Ok(settings)
-    })
 }

@@ -1,0 +1,189 @@
+//! Which of several sources of the same quantity is shown. Pure: time is handed in.
+//!
+//! Everything is recorded; but where two receivers tell a position, pages and brokers get one of them, or the ship would
+//! jump between their antennas. The source that stands first in the configuration is preferred; without a rule the one
+//! that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the next
+//! takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded, counted,
+//! and shown as such.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::PriorityConfig;
+use crate::reading::{Quality, Reading, Series, SeriesKey};
+
+use super::pattern::{matches_path, matches_source};
+
+/// Seconds before the next source takes over, where no rule says otherwise: five readings of a 1 Hz instrument.
+const FAILOVER_MS: u64 = 5_000;
+
+/// Judges the readings of all buses.
+#[derive(Debug)]
+pub struct Arbiter {
+    rules: Vec<PriorityConfig>,
+    /// Rivals for each quantity; bounded by the registry of series, like the two that follow.
+    quantities: Vec<Rivals>,
+    /// Place of a quantity, which two sources can both tell: a series' key without its source.
+    places: HashMap<SeriesKey, usize>,
+    /// Place of the quantity of each series, by its number: no text is hashed but for a new series.
+    known: HashMap<u32, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Rivals {
+    failover_ms: u64,
+    sources: Vec<Rival>,
+    /// Place of the preferred one.
+    preferred: usize,
+}
+
+#[derive(Debug)]
+struct Rival {
+    series: Arc<Series>,
+    /// Place in the rule; the last for those that it does not name.
+    rank: usize,
+    /// When it last gave a good value.
+    good_ms: Option<u64>,
+}
+
+impl Arbiter {
+    /// An arbiter with the rules of the configuration, the first that fits counts.
+    pub fn new(rules: Vec<PriorityConfig>) -> Self {
+        Self { rules, quantities: Vec::new(), places: HashMap::new(), known: HashMap::new() }
+    }
+
+    /// Judges readings that arrived at `mono_ms`, marking their series as preferred or not. Returns how many are of a
+    /// source on standby.
+    pub fn judge(&mut self, readings: &[Reading], mono_ms: u64) -> u64 {
+        readings.iter().map(|reading| u64::from(!self.prefer(reading, mono_ms))).sum()
+    }
+
+    /// A source fell silent: the next one takes over without waiting for its own next word.
+    pub fn silent(&mut self, reading: &Reading, mono_ms: u64) {
+        if let Some(place) = self.known.get(&reading.series.id) {
+            self.quantities[*place].choose(mono_ms);
+        }
+    }
+
+    fn prefer(&mut self, reading: &Reading, mono_ms: u64) -> bool {
+        let place = match self.known.get(&reading.series.id) {
+            Some(place) => *place,
+            None => self.admit(&reading.series),
+        };
+        let rivals = &mut self.quantities[place];
+        // Nearly every quantity has one source.
+        if rivals.sources.len() == 1 {
+            if reading.quality == Quality::Good {
+                rivals.sources[0].good_ms = Some(mono_ms);
+            }
+            return true;
+        }
+        if let Some(rival) = rivals.sources.iter_mut().find(|rival| rival.series.id == reading.series.id)
+            && reading.quality == Quality::Good
+        {
+            rival.good_ms = Some(mono_ms);
+        }
+        rivals.choose(mono_ms);
+        reading.series.is_preferred()
+    }
+
+    fn admit(&mut self, series: &Arc<Series>) -> usize {
+        let rule = self.rules.iter().find(|rule| matches_path(&rule.path, &series.key.path));
+        let of_rule = |rule: &PriorityConfig| rule.sources.iter().position(|s| matches_source(s, &series.key.source));
+        let rank = rule.and_then(of_rule).unwrap_or(usize::MAX);
+        let place =
+            *self.places.entry(SeriesKey { source: Arc::from(""), ..series.key.clone() }).or_insert_with(|| {
+                self.quantities.push(Rivals::default());
+                self.quantities.len() - 1
+            });
+        let rivals = &mut self.quantities[place];
+        rivals.failover_ms = rule.map_or(FAILOVER_MS, |rule| u64::from(rule.failover_s) * 1_000);
+        rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None });
+        series.set_preferred(rivals.sources.len() == 1);
+        self.known.insert(series.id, place);
+        place
+    }
+}
+
+impl Rivals {
+    /// The best of those that gave a good value lately; of equals the one that is preferred already. When none did, all
+    /// stays as it is: the last one shown goes stale before the eyes of all.
+    fn choose(&mut self, mono_ms: u64) {
+        let is_alive = |rival: &Rival| rival.good_ms.is_some_and(|ms| mono_ms.saturating_sub(ms) < self.failover_ms);
+        let order = |(place, rival): &(usize, &Rival)| (rival.rank, usize::from(*place != self.preferred), *place);
+        let alive = self.sources.iter().enumerate().filter(|(_, rival)| is_alive(rival));
+        let Some((best, _)) = alive.min_by_key(order) else { return };
+        if best != self.preferred {
+            self.sources[self.preferred].series.set_preferred(false);
+            self.sources[best].series.set_preferred(true);
+            self.preferred = best;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Stamp;
+    use crate::reading::{Context, SeriesRegistry, Value};
+
+    struct Bench {
+        registry: SeriesRegistry,
+        arbiter: Arbiter,
+        now_ms: u64,
+    }
+
+    fn bench(sources: &[&str]) -> Bench {
+        let sources: Vec<String> = sources.iter().map(|s| (*s).to_owned()).collect();
+        let rule = PriorityConfig { path: "navigation.*".to_owned(), sources, failover_s: 5 };
+        Bench { registry: SeriesRegistry::default(), arbiter: Arbiter::new(vec![rule]), now_ms: 1 }
+    }
+
+    impl Bench {
+        fn say(&mut self, source: &str, quality: Quality) -> bool {
+            let (context, path) = (Context::OwnShip, "navigation.position".into());
+            let key = SeriesKey { context, path, source: source.into(), instance: "".into() };
+            let series = self.registry.series(&key).unwrap();
+            let (observed_at, received_at, value) = (Stamp(0), Stamp(0), Value::Absent);
+            self.arbiter.judge(&[Reading { series, observed_at, received_at, value, quality }], self.now_ms) == 0
+        }
+    }
+
+    #[test]
+    fn without_a_rule_the_first_to_speak_keeps_the_floor() {
+        let mut bench = bench(&[]);
+        for _ in 0..20 {
+            assert!(bench.say("gps1.GP", Quality::Good));
+            assert!(!bench.say("gps2.GP", Quality::Good));
+            bench.now_ms += 1_000;
+        }
+    }
+
+    #[test]
+    fn the_next_takes_over_when_the_better_one_is_silent_or_blind_and_gives_back() {
+        let mut bench = bench(&["gps2", "gps1.GP"]);
+        assert!(bench.say("gps1.GP", Quality::Good), "alone");
+        assert!(bench.say("gps2.GN", Quality::Good), "the better one spoke");
+        assert!(!bench.say("gps1.GP", Quality::Good));
+        for second in 1..=10 {
+            bench.now_ms += 1_000;
+            assert!(
+                !bench.say("gps3.GP", Quality::Good) && bench.say("gps2.GN", Quality::NotAvailable) == (second < 5)
+            );
+            assert_eq!(bench.say("gps1.GP", Quality::Good), second >= 5, "after {second} s without a fix");
+        }
+        assert!(bench.say("gps2.GN", Quality::Good), "the fix is back");
+        assert!(!bench.say("gps1.GP", Quality::Good));
+    }
+
+    #[test]
+    fn when_none_is_good_the_last_one_stays() {
+        let mut bench = bench(&["gps1", "gps2"]);
+        assert!(bench.say("gps1.GP", Quality::Good));
+        assert!(!bench.say("gps2.GP", Quality::Good));
+        bench.now_ms += 60_000;
+        assert!(bench.say("gps1.GP", Quality::NotAvailable));
+        assert!(!bench.say("gps2.GP", Quality::NotAvailable));
+        assert!(bench.say("gps2.GP", Quality::Good));
+    }
+}

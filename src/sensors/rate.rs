@@ -1,0 +1,67 @@
+//! Finds the rate of a serial line by listening: at the wrong rate sentences come out as garbage. Pure.
+//!
+//! A rate is right when sound messages come and outnumber what is dropped. The rates stand in the order of how often
+//! they are met; all are tried again and again until something speaks, since an instrument may be switched on later.
+
+/// Rates that ships' instruments use: 4,800 is NMEA 0183, 38,400 its high-speed form and AIS, 115,200 the USB
+/// gateways; the others are multiplexers'.
+pub const RATES: [u32; 8] = [4_800, 38_400, 9_600, 115_200, 19_200, 57_600, 230_400, 460_800];
+
+/// How long one rate is listened to. An instrument speaks at least each second; two of its turns fit.
+pub const LISTEN_MS: u64 = 2_500;
+
+/// Sound messages that prove a rate: one may be an accident where no checksum is asked for.
+pub const PROOF_MESSAGES: u64 = 2;
+
+/// Bytes of garbage that disprove a rate before its time is over: six sentences' worth.
+pub const DISPROOF_BYTES: u64 = 480;
+
+/// What came at the rate that is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Bytes.
+    pub bytes: u64,
+    /// Sound messages.
+    pub messages: u64,
+    /// What was dropped.
+    pub dropped: u64,
+}
+
+/// What follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// This rate is right.
+    Right,
+    /// It is wrong; try the next.
+    Wrong,
+    /// Too little came to tell.
+    Listen,
+}
+
+impl Heard {
+    /// Judges what came within `elapsed_ms` of listening.
+    pub const fn judge(self, elapsed_ms: u64) -> Judgement {
+        if self.messages >= PROOF_MESSAGES && self.messages > self.dropped {
+            Judgement::Right
+        } else if elapsed_ms >= LISTEN_MS || (self.bytes >= DISPROOF_BYTES && self.messages == 0) {
+            Judgement::Wrong
+        } else {
+            Judgement::Listen
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_judged_by_what_comes() {
+        let heard = |bytes, messages, dropped| Heard { bytes, messages, dropped };
+        assert_eq!(heard(160, 2, 1).judge(10), Judgement::Right, "the first line was cut by the opening");
+        assert_eq!(heard(160, 2, 2).judge(10), Judgement::Listen);
+        assert_eq!(heard(80, 1, 0).judge(100), Judgement::Listen);
+        assert_eq!(heard(0, 0, 0).judge(LISTEN_MS), Judgement::Wrong);
+        assert_eq!(heard(DISPROOF_BYTES, 0, 3).judge(10), Judgement::Wrong);
+    }
+}

@@ -1,0 +1,115 @@
+//! A bus on a serial port: an adapter, an on-board UART, a pseudo-terminal. 8 data bits, no parity, 1 stop bit, as IEC
+//! 61162-1, 5.2 has it.
+//!
+//! Found by its path; the paths below `/dev/serial/by-id` name the adapter, so that it is the same source wherever it is
+//! plugged in again. While the path is not there it is looked for every few seconds. Its rate is configured, or found by
+//! listening. It refuses to write.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serial2_tokio::SerialPort;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::wire::{Decoded, Sink, StreamDecoder};
+
+use super::SensorsError;
+use super::context::BusContext;
+use super::intake::Intake;
+use super::rate::{Heard, Judgement, LISTEN_MS, RATES};
+use super::stream::{self, Patience};
+
+/// Bytes of one read while the rate is searched for.
+const PROBE_BYTES: usize = 1_024;
+
+/// Runs until shutdown. `rate` 0: found by listening with what `decoder` makes.
+pub(crate) async fn run(
+    context: BusContext,
+    path: PathBuf,
+    rate: u32,
+    decoder: impl Fn() -> Box<dyn StreamDecoder>,
+    intake: Intake<dyn StreamDecoder>,
+) {
+    // The rate that was right last time is tried first.
+    let found = AtomicU32::new(rate);
+    let open = || async {
+        if rate != 0 {
+            return open(&path, rate);
+        }
+        let right = find_rate(&context.clock, &path, found.load(Ordering::Relaxed), &decoder).await?;
+        tracing::info!(bus = context.stats.name(), rate = right, "the rate of the line was found");
+        found.store(right, Ordering::Relaxed);
+        open(&path, right)
+    };
+    // A line that falls silent is left open: an instrument that is switched off is no fault of the port. One whose rate
+    // was searched for is searched again, since another instrument may be at its end now.
+    let patience = if rate == 0 { Patience::Messages(context.tuning.read_idle_max) } else { Patience::Endless };
+    stream::run(&context, context.attempts_nearby(), intake, patience, open).await;
+}
+
+/// Opens the port for us alone.
+pub(crate) fn open(path: &Path, rate: u32) -> Result<SerialPort, SensorsError> {
+    SerialPort::open(path, rate).map_err(|source| SensorsError::Port { path: path.to_owned(), source })
+}
+
+/// Listens at each rate until one gives sound messages. `first` is tried first, when it is not 0. Fails when the port
+/// does; searches for ever otherwise.
+pub(crate) async fn find_rate(
+    clock: &Clock,
+    path: &Path,
+    first: u32,
+    decoder: impl Fn() -> Box<dyn StreamDecoder>,
+) -> Result<u32, SensorsError> {
+    let known = (first != 0).then_some(first);
+    for rate in known.into_iter().chain(RATES.into_iter().cycle()) {
+        let port = open(path, rate)?;
+        if listen(clock, &port, decoder()).await? == Judgement::Right {
+            return Ok(rate);
+        }
+    }
+    Ok(first)
+}
+
+async fn listen(
+    clock: &Clock,
+    port: &SerialPort,
+    mut decoder: Box<dyn StreamDecoder>,
+) -> Result<Judgement, SensorsError> {
+    let began_ms = clock.now().mono_ms;
+    let (mut counter, mut buffer) = (Counter::default(), vec![0; PROBE_BYTES]);
+    loop {
+        let now_ms = clock.now().mono_ms;
+        let elapsed_ms = now_ms.saturating_sub(began_ms);
+        match counter.0.judge(elapsed_ms) {
+            Judgement::Listen => {}
+            judged => return Ok(judged),
+        }
+        let left = Duration::from_millis(LISTEN_MS.saturating_sub(elapsed_ms).max(1));
+        match timeout(left, port.read(&mut buffer)).await {
+            Err(_) => return Ok(counter.0.judge(LISTEN_MS)),
+            Ok(Err(source)) => return Err(SensorsError::Broken { source }),
+            Ok(Ok(0)) => return Err(SensorsError::Ended),
+            Ok(Ok(count)) => {
+                counter.0.bytes += count as u64;
+                decoder.push(&buffer[..count], now_ms, &mut counter);
+            }
+        }
+    }
+}
+
+/// Counts what a decoder makes, and keeps nothing.
+#[derive(Debug, Default)]
+struct Counter(Heard);
+
+impl Sink for Counter {
+    fn message(&mut self, readings: &mut Vec<Decoded>) {
+        self.0.messages += 1;
+        readings.clear();
+    }
+
+    fn dropped(&mut self, _reason: &'static str, count: u64, _why: &dyn std::fmt::Display, _near: &[u8]) {
+        self.0.dropped += count;
+    }
+}
