@@ -5,6 +5,7 @@
 //! hands its bytes and frames to. One folder a wire.
 
 pub mod can;
+pub mod dbc;
 mod decoded;
 pub mod j1939;
 pub mod modbus;

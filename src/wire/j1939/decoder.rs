@@ -192,10 +192,7 @@ impl Heard {
                 Quality::Good => *heard |= bit,
                 _ => {}
             }
-            let path = match parameter.path.split_once('*') {
-                Some((before, after)) => format!("{before}{}{after}", sender.instance).into(),
-                None => parameter.path.into(),
-            };
+            let path = parameter.path(sender.instance);
             let unit = (!parameter.unit.is_empty()).then_some(parameter.unit);
             let (context, source, instance) = (Context::OwnShip, sender.source, "".into());
             out.push(Decoded { context, path, source, instance, unit, value, quality, observed_at: None });

@@ -1,9 +1,9 @@
 //! Diagnostic messages (SAE J1939-73): trouble codes as notifications.
 //!
 //! An ECU repeats its active codes (DM1) every second. That is a state and no event: a notification is told when it
-//! changes, and again every minute so that who joined late knows it. What is not repeated is no loss and is not counted.
-//! A code that is gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells nothing:
-//! its notifications go stale like any reading.
+//! changes, and again every minute so that who joined late knows it. What is not repeated is no loss and is not
+//! counted. A code that is gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells
+//! nothing: its notifications go stale like any reading.
 
 use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, NOTIFICATIONS, Notification};
@@ -182,7 +182,8 @@ impl Diagnostics {
         out.extend(gone.map(|code| reading(source, instance, code, AlarmState::Normal)));
     }
 
-    /// A source is called by another name from now on; what it told as `source` ends, and begins anew with its next DM1.
+    /// A source is called by another name from now on; what it told as `source` ends, and begins anew with its next
+    /// DM1.
     pub fn forget(&mut self, source: Source, out: &mut Vec<Decoded>) {
         self.0.retain(|active| {
             if active.source == source {

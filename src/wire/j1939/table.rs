@@ -1,5 +1,7 @@
 //! The shape of the table: a parameter group and its parameters, and how a parameter is read.
 
+use std::borrow::Cow;
+
 use crate::reading::{Quality, Value};
 
 /// A parameter group that makes readings.
@@ -20,6 +22,8 @@ pub(super) struct Parameter {
     pub name: &'static str,
     /// Signal K path; `*` stands for the instance.
     pub path: &'static str,
+    /// Whether the path stands below `propulsion.<instance>.`.
+    pub is_engines: bool,
     /// SI unit; empty for none.
     pub unit: &'static str,
     /// Its first byte, from 1, as J1939-71 counts.
@@ -55,6 +59,20 @@ const NEUTRAL: u8 = 125;
 const PARK: u8 = 251;
 
 impl Parameter {
+    /// The same as what its group is for.
+    pub const fn main(self) -> Self {
+        Self { is_main: true, ..self }
+    }
+
+    /// The path for this instance.
+    pub fn path(&self, instance: u8) -> Cow<'static, str> {
+        match self.path.split_once('*') {
+            _ if self.is_engines => format!("propulsion.{instance}.{}", self.path).into(),
+            Some((before, after)) => format!("{before}{instance}{after}").into(),
+            None => self.path.into(),
+        }
+    }
+
     /// Reads the parameter out of a payload; `None` where the payload ends before it.
     pub fn read(&self, payload: &[u8]) -> Option<(Value, Quality)> {
         let from = self.byte.checked_sub(1)?;
