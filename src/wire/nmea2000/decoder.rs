@@ -22,6 +22,9 @@ pub const REASON_NO_INSTANCE: &str = "no_instance";
 /// Reason: an AIS message without an MMSI.
 pub const REASON_NO_STATION: &str = "no_mmsi";
 
+/// Reason: a message that ends before what it is for.
+pub const REASON_SHORT: &str = "short_message";
+
 /// Reason: an address claim of fewer than 8 bytes.
 pub const REASON_BAD_CLAIM: &str = "bad_address_claim";
 
@@ -32,6 +35,14 @@ pub const UNSUPPORTED_PGNS_MAX: usize = 64;
 const ADDRESS_CLAIM: u32 = 60_928;
 const PRODUCT_INFORMATION: u32 = 126_996;
 const CONFIGURATION_INFORMATION: u32 = 126_998;
+
+const fn reason(refused: Refused) -> &'static str {
+    match refused {
+        Refused::NoInstance => REASON_NO_INSTANCE,
+        Refused::NoStation => REASON_NO_STATION,
+        Refused::TooShort => REASON_SHORT,
+    }
+}
 
 /// What a decoder saw, beside the readings that it handed out.
 #[derive(Clone, Debug, Default)]
@@ -103,10 +114,6 @@ impl Decoder {
     pub const fn counts(&self) -> &DecoderCounts {
         &self.messages.counts
     }
-
-    fn tell_lost(&mut self, near: &[u8], sink: &mut dyn Sink) {
-        self.assembler.take_lost(|reason, count| sink.dropped(reason, count, &"a message of many frames", near));
-    }
 }
 
 impl FrameDecoder for Decoder {
@@ -116,24 +123,21 @@ impl FrameDecoder for Decoder {
             return;
         }
         let Self { assembler, messages } = self;
-        let message = assembler.frame(frame, mono_ms);
+        let message = assembler.frame(frame, mono_ms, sink);
         if let Some(address) = message.and_then(|message| messages.take(&message, sink)) {
-            assembler.forget(address);
+            assembler.forget(address, sink);
         }
-        self.tell_lost(frame.bytes(), sink);
     }
 
     fn message(&mut self, message: &Message<'_>, _mono_ms: u64, sink: &mut dyn Sink) {
         if let Some(address) = self.messages.take(message, sink) {
-            self.assembler.forget(address);
-            self.tell_lost(message.payload, sink);
+            self.assembler.forget(address, sink);
         }
     }
 
     /// Forgets who holds which address too: behind the next connection may stand another bus.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
-        self.assembler.clear();
-        self.tell_lost(b"", sink);
+        self.assembler.end(sink);
         self.messages.devices = Devices::default();
         self.messages.alerts = Alerts::default();
     }
@@ -167,8 +171,7 @@ impl Messages {
         match self.plan.find(identifier.pgn) {
             Known::Row(row) => match row.readings(payload, emit) {
                 Ok(()) => {}
-                Err(Refused::NoInstance) => sink.dropped(REASON_NO_INSTANCE, 1, &Pgn(identifier), payload),
-                Err(Refused::NoStation) => sink.dropped(REASON_NO_STATION, 1, &Pgn(identifier), payload),
+                Err(refused) => sink.dropped(reason(refused), 1, &Pgn(identifier), payload),
             },
             Known::Network => self.network(identifier.pgn, source, payload),
             Known::Unknown if matches!(identifier.pgn, ALERT | ALERT_TEXT) => {

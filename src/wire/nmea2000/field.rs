@@ -119,6 +119,11 @@ impl Field {
         }
     }
 
+    /// Where the field ends, in bytes.
+    pub const fn end(&self) -> usize {
+        self.byte + self.bytes
+    }
+
     const fn highest(&self) -> u64 {
         u64::MAX >> (64 - self.bits)
     }

@@ -47,6 +47,9 @@ pub enum Refused {
     NoInstance,
     /// An AIS message that does not say who sent it.
     NoStation,
+    /// It ends before what it is for. Some devices send a PGN in one frame that has to be a fast packet; what looks like
+    /// a fast packet of one byte then is none.
+    TooShort,
 }
 
 /// All rows by their PGN.
@@ -62,6 +65,8 @@ pub struct Plan {
 pub struct Row {
     /// As in the table.
     pub spec: &'static PgnSpec,
+    /// Bytes that hold the instance and the first value that is reported.
+    bytes_min: usize,
     instance: Option<Field>,
     observed: Option<(Field, Field)>,
     station: Option<(Field, Kind)>,
@@ -184,8 +189,11 @@ impl Row {
             About::OwnShip => None,
             About::Station(field, kind) => Some((compiler.field(field), kind)),
         };
+        let purpose = spec.rules.iter().find(|rule| rule.absent == Absent::Report);
+        let named = purpose.map(|rule| rule.take.fields()).unwrap_or_default().into_iter().chain(spec.instance);
         Self {
             spec,
+            bytes_min: named.map(|name| compiler.field(name).end()).max().unwrap_or(0),
             instance: spec.instance.map(|name| compiler.field(name)),
             observed: spec.observed.map(|(date, time)| (compiler.field(date), compiler.field(time))),
             transceiver: station.as_ref().map(|_| compiler.field("AIS Transceiver information")),
@@ -198,6 +206,9 @@ impl Row {
 
     /// Makes the readings of one message.
     pub fn readings(&'static self, payload: &[u8], emit: Emit<'_>) -> Result<(), Refused> {
+        if payload.len() < self.bytes_min {
+            return Err(Refused::TooShort);
+        }
         let Some(mut emit) = self.about(payload, emit)? else { return Ok(()) };
         if let Some((date, time)) = &self.observed {
             let told = stamp(date.read(payload), time.read(payload)).or(emit.observed_at());

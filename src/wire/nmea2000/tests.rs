@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::field::{Found, clean};
 use super::plan::plan;
-use super::{Decoder, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_STANDARD_FRAME, REASON_UNSUPPORTED, raw_json};
+use super::{
+    Decoder, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_SHORT, REASON_STANDARD_FRAME, REASON_UNSUPPORTED, raw_json,
+};
 use super::{Path, Take, UNSUPPORTED_PGNS_MAX, table};
 use crate::clock::Stamp;
 use crate::reading::{Context, Quality, Value};
@@ -79,7 +81,12 @@ fn values_are_si_and_absence_is_one() {
     assert_eq!(readings(128_267, &beyond), [absent(depth, Quality::OutOfRange)]);
     let reserved = [0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF];
     assert_eq!(readings(128_267, &reserved), [absent(depth, Quality::OutOfRange)]);
-    assert_eq!(readings(128_267, &[0, 0x68]), [absent(depth, Quality::NotAvailable)], "the message ends inside it");
+    let told = hear(&mut Decoder::new(), 128_267, &[0, 0x68]);
+    assert_eq!(
+        (told.readings.len(), told.dropped.as_slice()),
+        (0, &[(REASON_SHORT, 1)][..]),
+        "it ends inside the depth"
+    );
     // A latitude of -111.1 degrees is none.
     let latitude = (-1_111_000_000_i32).to_le_bytes();
     let position = [latitude, [0; 4]].concat();
