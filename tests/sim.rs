@@ -3,12 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io::Read;
+use std::net::{TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use canboat::{Database, DecodedPgn, FieldValue, Reassembled, Reassembler, Units};
-use hawser::clock::Stamp;
-use hawser::sim::{Body, Faults, Format, Packet, Protocol, Start, Vessel, Voice};
-use hawser::wire::can::{FrameDecoder, Identifier};
-use hawser::wire::{Decoded, Sink};
+use hawser::clock::{Clock, Stamp};
+use hawser::sim::{
+    Body, Channel, Faults, Format, Packet, Protocol, SimOptions, Start, Vessel, Voice, modbus_devices, serve,
+};
+use hawser::wire::can::{self, CanStream, FrameDecoder, Identifier};
+use hawser::wire::{Decoded, Sink, StreamDecoder, j1939, nmea0183, nmea2000};
 
 const START: Stamp = Stamp::from_millis(1_795_243_260_000);
 
@@ -178,4 +185,102 @@ fn canboat_reads_the_vessel_from_the_frames() {
     });
     let rows: std::collections::BTreeSet<_> = NMEA2000.iter().map(|(pgn, _, name, ..)| (*pgn, *name)).collect();
     assert!(compared.keys().copied().eq(rows), "each was compared: {compared:?}");
+}
+
+/// Feeds all that `source` gives to a decoder, in a thread of its own; returns the readings.
+fn hear(
+    mut source: impl Read + Send + 'static,
+    mut decoder: Box<dyn StreamDecoder>,
+    so_far: Arc<AtomicU64>,
+) -> JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let (mut heard, mut buffer) = (Heard::default(), [0; 4_096]);
+        // A terminal whose far end closed gives an error where a socket gives nothing.
+        while let Ok(count @ 1..) = source.read(&mut buffer) {
+            decoder.push(&buffer[..count], 0, &mut heard);
+            so_far.store(heard.readings.len() as u64, Ordering::Relaxed);
+        }
+        decoder.end_of_stream(0, &mut heard);
+        assert!(heard.dropped.is_empty(), "{:?}", heard.dropped);
+        heard.readings.len() as u64
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_each_output_says_was_taken_is_heard_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let pty = |name: &str| dir.path().join(name);
+    let nmea2000 = |format| Box::new(CanStream::new(format, Box::new(nmea2000::Decoder::new())));
+    let j1939 = |format| Box::new(CanStream::new(format, Box::new(j1939::Decoder::new())));
+    let cases: [(String, Box<dyn StreamDecoder>); 6] = [
+        ("nmea0183=tcp://127.0.0.1:0".to_owned(), Box::<nmea0183::Stream>::default()),
+        ("nmea2000+ydwg=tcp://127.0.0.1:0".to_owned(), nmea2000(can::Format::YachtDevices)),
+        ("j1939+candump=tcp://127.0.0.1:0".to_owned(), j1939(can::Format::Candump)),
+        (format!("nmea0183=pty:{}", pty("gps").display()), Box::<nmea0183::Stream>::default()),
+        (format!("nmea2000+actisense=pty:{}", pty("ngt").display()), nmea2000(can::Format::ActisenseBinary)),
+        (format!("j1939+actisense=pty:{}", pty("engine").display()), j1939(can::Format::ActisenseBinary)),
+    ];
+    let mut options = SimOptions::vessel(1, "tcp://127.0.0.1:0".parse::<Channel>().unwrap());
+    options.outputs = cases.iter().map(|(output, _)| output.parse().unwrap()).collect();
+    // A voyage of many rounds in little time.
+    options.vessel_millihertz = 20_000;
+    let sim = serve(options, Clock::manual(START)).await.unwrap();
+    let mut addresses = sim.addresses().iter();
+    let mut listeners = Vec::new();
+    for (output, decoder) in cases {
+        let so_far = Arc::new(AtomicU64::new(0));
+        let thread = match output.split_once("=pty:") {
+            Some((_, link)) => hear(std::fs::File::open(link).unwrap(), decoder, Arc::clone(&so_far)),
+            None => {
+                let address = addresses.next().expect("each TCP output has an address");
+                hear(TcpStream::connect(address).unwrap(), decoder, Arc::clone(&so_far))
+            }
+        };
+        listeners.push((output, so_far, thread));
+    }
+    while listeners.iter().any(|(_, so_far, _)| so_far.load(Ordering::Relaxed) < 500) {
+        tokio::task::yield_now().await;
+    }
+    let taken = sim.stop_by_output().await;
+    for ((output, _, thread), taken) in listeners.into_iter().zip(taken) {
+        let heard = thread.join().unwrap();
+        assert!(taken.readings > 400, "{taken:?}");
+        assert!((taken.readings..=taken.readings + taken.maybe).contains(&heard), "{output}: {heard}, not {taken:?}");
+    }
+}
+
+/// Each datagram has the head of the standard, and the sentences in it are those of NMEA 0183 behind a TAG block.
+#[tokio::test]
+async fn datagrams_of_iec_61162_450_are_tagged_and_come_twice_where_two_outputs_are() {
+    let listeners = [UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap()];
+    let output = |socket: &UdpSocket| format!("iec61162-450=udp://{}@127.0.0.1", socket.local_addr().unwrap());
+    let outputs: Vec<Channel> = listeners.iter().map(|socket| output(socket).parse().unwrap()).collect();
+    let options = SimOptions { outputs, ..SimOptions::vessel(1, "tcp://127.0.0.1:0".parse::<Channel>().unwrap()) };
+    let sim = serve(options, Clock::manual(START)).await.unwrap();
+    let heard = tokio::task::spawn_blocking(move || {
+        listeners.map(|socket| {
+            let mut buffer = [0; 2_048];
+            let count = socket.recv(&mut buffer).unwrap();
+            buffer[..count].to_vec()
+        })
+    });
+    let [first, second] = heard.await.unwrap();
+    assert_eq!(first, second);
+    let text = std::str::from_utf8(first.strip_prefix(b"UdPbC\0").expect("the head of a datagram")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() > 5 && lines[0].starts_with("\\s:GP0001,n:1*16\\$GPRMC,"), "{lines:#?}");
+    let (mut decoder, mut dropped) = (nmea0183::Stream::default(), Heard::default());
+    decoder.push(text.as_bytes(), 0, &mut dropped);
+    assert!(dropped.dropped.is_empty() && dropped.readings.len() > 10, "{:?}", dropped.dropped);
+    drop(sim);
+}
+
+#[test]
+fn a_meter_answers_with_what_the_vessel_is() {
+    let mut vessel = Vessel::new(1, Start::default());
+    vessel.advance(START);
+    let volts = vessel.value("electrical.batteries.house.voltage").unwrap();
+    let devices = modbus_devices(&Arc::new(Mutex::new(vessel)));
+    assert_eq!(devices.asked(225), 0);
+    assert!((23.0..29.0).contains(&volts));
 }

@@ -120,7 +120,7 @@ pub struct SimArgs {
 /// What outputs and faults there are.
 const SIM_HELP: &str = "\
 Protocols: nmea0183, iec61162-450, and nmea2000 or j1939 as +ydwg (Yacht Devices RAW), +candump,
-+actisense (NGT-1), or alone for a CAN interface.
++actisense (NGT-1), or alone for a CAN interface; modbus answers, over TCP or as RTU on a line.
 Addresses: tcp://ADDRESS:PORT (listens), udp://ADDRESS:PORT (sends; @ADDRESS of ours behind it
 chooses the interface), serial:DEVICE[@BAUD], pty, pty:LINK, can:INTERFACE, stdout.
 Faults: garbage, half, endless_line, flood, duplicate, reorder, stuck, not_available, out_of_range,

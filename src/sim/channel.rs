@@ -8,12 +8,14 @@ use std::str::FromStr;
 use super::format::Format;
 use super::voice::Protocol;
 
-/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; an NGT-1 for all else.
+/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; Modbus over serial line, 2.2;
+/// an NGT-1 for all else.
 const BAUD_SENTENCES: u32 = 4_800;
+const BAUD_MODBUS: u32 = 19_200;
 const BAUD_FRAMES: u32 = 115_200;
 
 /// What may stand before the `=`.
-const PROTOCOLS: [(&str, Protocol); 10] = [
+const PROTOCOLS: [(&str, Protocol); 11] = [
     ("nmea0183", Protocol::Nmea0183),
     ("iec61162-450", Protocol::Iec61162450),
     ("nmea2000+ydwg", Protocol::Nmea2000(Format::Ydwg)),
@@ -24,6 +26,7 @@ const PROTOCOLS: [(&str, Protocol); 10] = [
     ("j1939+candump", Protocol::J1939(Format::Candump)),
     ("j1939+actisense", Protocol::J1939(Format::Actisense)),
     ("j1939", Protocol::J1939(Format::Can)),
+    ("modbus", Protocol::Modbus),
 ];
 
 /// Where a stream goes.
@@ -89,6 +92,14 @@ pub enum ChannelError {
         /// What was written.
         channel: String,
     },
+    /// Modbus is asked over TCP, or on a serial line.
+    #[error(
+        "`{channel}` does not fit: modbus answers on tcp://ADDRESS:PORT, or as RTU on serial:DEVICE, pty or pty:LINK"
+    )]
+    Answers {
+        /// What was written.
+        channel: String,
+    },
     /// IEC 61162-450 is datagrams.
     #[error("`{channel}` does not fit: iec61162-450 is datagrams; write iec61162-450=udp://239.192.0.1:60001")]
     Datagrams {
@@ -108,6 +119,10 @@ impl Channel {
         let udp = matches!(self.to, Output::UdpTo(_) | Output::UdpVia(..));
         if frames != matches!(self.to, Output::Can(_)) {
             return Err(ChannelError::Frames { channel: self.to_string() });
+        }
+        let line = matches!(self.to, Output::TcpListen(_) | Output::Serial(..) | Output::Pty(_));
+        if self.protocol == Protocol::Modbus && !line {
+            return Err(ChannelError::Answers { channel: self.to_string() });
         }
         if self.protocol == Protocol::Iec61162450 && !udp {
             return Err(ChannelError::Datagrams { channel: self.to_string() });
@@ -146,8 +161,11 @@ fn output(place: &str, protocol: Protocol) -> Option<Output> {
         };
     }
     if let Some(device) = place.strip_prefix("serial:") {
-        let sentences = protocol == Protocol::Nmea0183;
-        let usual = if sentences { BAUD_SENTENCES } else { BAUD_FRAMES };
+        let usual = match protocol {
+            Protocol::Nmea0183 => BAUD_SENTENCES,
+            Protocol::Modbus => BAUD_MODBUS,
+            _ => BAUD_FRAMES,
+        };
         let (device, baud) = match device.rsplit_once('@') {
             Some((device, baud)) => (device, baud.parse().ok()?),
             None => (device, usual),
@@ -206,6 +224,8 @@ mod tests {
             "nmea2000+candump=stdout",
             "nmea2000=can:vcan0",
             "j1939+ydwg=tcp://[::1]:0",
+            "modbus=tcp://127.0.0.1:502",
+            "modbus=pty:run/meter",
         ] {
             assert_eq!(text.parse::<Channel>().unwrap().to_string(), text);
         }
@@ -225,6 +245,7 @@ mod tests {
         assert!(told("nmea2000=tcp://127.0.0.1:1").contains("+ydwg"));
         assert!(told("nmea0183=can:can0").contains("frames for can:INTERFACE"));
         assert!(told("iec61162-450=tcp://127.0.0.1:1").contains("udp://239.192.0.1:60001"));
+        assert!(told("modbus=udp://127.0.0.1:1").contains("RTU on serial"));
         assert!(told(&"x".repeat(10_000)).len() < 500);
     }
 }

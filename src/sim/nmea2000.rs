@@ -9,7 +9,7 @@
 use super::device::{Backbone, INDUSTRY_MARINE, Model, Row, Telling};
 use super::payload::Payload;
 use super::telegram::Transport::{Fast, Single};
-use super::vessel::{TRANSDUCER_DEPTH_M, Tank, VARIATION};
+use super::vessel::{HEALTH_RATIO, TRANSDUCER_DEPTH_M, Tank, VARIATION};
 
 /// Positions in [`MODELS`].
 const GPS: usize = 0;
@@ -197,7 +197,7 @@ fn fluid_levels(telling: &Telling<'_>) -> Vec<Payload> {
 /// DC type 0: battery. State of charge and health, time remaining while it is drawn from; neither ripple nor amount.
 fn charge(telling: &Telling<'_>) -> Vec<Payload> {
     let house = &telling.vessel.power.house;
-    let state = sid(telling).part(0, 8).part(0, 8).value(house.charge_ratio, 0.01, 8).value(0.97, 0.01, 8);
+    let state = sid(telling).part(0, 8).part(0, 8).value(house.charge_ratio, 0.01, 8).value(HEALTH_RATIO, 0.01, 8);
     let left = match house.remaining_s() {
         Some(seconds) => state.value(seconds.min(3_900_000.0), 60.0, 16),
         None => state.absent(16),

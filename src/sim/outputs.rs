@@ -18,6 +18,7 @@ use crate::wire::can::Frame;
 use super::batch::{Batch, Ledger, write};
 use super::channel::Output;
 use super::client::{Tally, attend};
+use super::modbus::ModbusDevices;
 use super::ports::{self, Port};
 
 /// Clients of one output at a time; more are turned away with a message.
@@ -33,8 +34,9 @@ const DATAGRAM_BYTES_MAX: usize = 1_400;
 /// no fault.
 const PORT_STALL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long the end waits for what is still to be written to a port.
-const PORT_LINGER: Duration = Duration::from_secs(2);
+/// How long the end waits for what is still to be written to a port, and then for a listener to read it: a terminal that
+/// closes takes with it what was not read.
+const PORT_LINGER: Duration = Duration::from_millis(500);
 
 /// The batches of one output.
 pub(crate) type Queue = mpsc::Receiver<Arc<Batch>>;
@@ -185,6 +187,7 @@ pub(crate) async fn port(first: Port, output: Output, mut queue: Queue, ledger: 
             port = None;
         }
     }
+    tokio::time::sleep(PORT_LINGER).await;
 }
 
 fn reopen(output: &Output) -> Option<Port> {
@@ -197,6 +200,28 @@ fn reopen(output: &Output) -> Option<Port> {
             tracing::debug!(%error, %output, "simulator: the port is not there");
             None
         }
+    }
+}
+
+/// Where Modbus is asked.
+pub(crate) enum Answering {
+    Tcp(TcpListener),
+    Serial(Port),
+}
+
+/// Answers until it is told to stop.
+pub(crate) async fn modbus(devices: Arc<ModbusDevices>, line: Answering, stop: CancellationToken) {
+    let answered = async {
+        match line {
+            Answering::Tcp(listener) => devices.serve_tcp(listener).await,
+            Answering::Serial(port) => devices.serve_serial(port).await,
+        }
+    };
+    tokio::select! {
+        ended = answered => if let Err(error) = ended {
+            tracing::warn!(%error, "simulator: the line of the Modbus devices broke");
+        },
+        () = stop.cancelled() => {}
     }
 }
 

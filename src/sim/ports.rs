@@ -1,6 +1,6 @@
 //! Serial ports, pseudo-terminals and standard output as streams to write to.
 //!
-//! It refuses to read: what comes back on a serial line is for nobody.
+//! It refuses to know what is spoken on them.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,13 +13,18 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use serial2_tokio::SerialPort;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe;
 
 use super::channel::Output;
 
+/// A line in both directions: a Modbus client asks on it.
+pub(crate) trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+
 /// Somewhere to write to.
-pub(crate) type Port = Box<dyn AsyncWrite + Send + Unpin>;
+pub(crate) type Port = Box<dyn Line>;
 
 /// Opens a stream output; with it comes the name that a listener opens.
 pub(crate) fn open(output: &Output) -> io::Result<(Port, String)> {
@@ -44,6 +49,8 @@ struct Pty {
     /// No pipe, and written to as one is: what it needs is a descriptor that does not block, and that tells when it has
     /// room.
     near: pipe::Sender,
+    /// The same, to read from.
+    ear: pipe::Receiver,
     /// Held open, so that a listener may come and go.
     _far: File,
     name: String,
@@ -64,8 +71,10 @@ impl Pty {
         if let Some(link) = link {
             point(link, Path::new(&name))?;
         }
-        let near = pipe::Sender::from_file_unchecked(File::from(OwnedFd::from(near)))?;
-        Ok(Self { near, _far: far, name, link: link.map(Path::to_owned) })
+        let near = File::from(OwnedFd::from(near));
+        let ear = pipe::Receiver::from_file_unchecked(near.try_clone()?)?;
+        let near = pipe::Sender::from_file_unchecked(near)?;
+        Ok(Self { near, ear, _far: far, name, link: link.map(Path::to_owned) })
     }
 }
 
@@ -89,6 +98,12 @@ impl Drop for Pty {
         {
             let _ = std::fs::remove_file(link);
         }
+    }
+}
+
+impl AsyncRead for Pty {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.ear).poll_read(context, into)
     }
 }
 

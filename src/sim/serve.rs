@@ -8,7 +8,7 @@
 //! loses what does not fit, and that is counted.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -24,8 +24,12 @@ use super::channel::{Channel, ChannelError, Output};
 use super::devices::{DEVICES_MAX, Devices, Pace, RATE_MILLIHERTZ_MAX};
 use super::faults::{Fault, Faults};
 use super::iec61162_450::DATAGRAM_HEAD;
+use super::modbus::ModbusDevices;
+use super::outputs::Answering;
 use super::packet::{Body, Packet};
+use super::ports::Port;
 use super::sentence::Spoken;
+use super::units::modbus_devices;
 use super::vessel::{Start, Vessel};
 use super::voice::{Protocol, Voice};
 use super::{outputs, ports};
@@ -223,6 +227,24 @@ impl SimHandle {
         self.taken_by_output()
     }
 
+    /// Opens a line on which Modbus devices are asked.
+    async fn answer(&mut self, channel: &Channel, devices: Arc<ModbusDevices>) -> Result<(), SimError> {
+        let (line, place) = match &channel.to {
+            &Output::TcpListen(address) => {
+                let (listener, bound) = listen(address).await?;
+                self.addresses.push(bound);
+                (Answering::Tcp(listener), Output::TcpListen(bound).to_string())
+            }
+            output => {
+                let (port, place) = open_port(output)?;
+                (Answering::Serial(port), place)
+            }
+        };
+        self.ledgers.push((named(channel, &place), Arc::default()));
+        self.tasks.push(tokio::spawn(outputs::modbus(devices, line, self.stop.clone())));
+        Ok(())
+    }
+
     /// Opens an output and starts its task; returns where its batches go.
     async fn open(&mut self, channel: &Channel, batches_max: usize) -> Result<(Queued, Arc<Ledger>), SimError> {
         let ledger = Arc::new(Ledger::default());
@@ -234,10 +256,8 @@ impl SimHandle {
         let book = Arc::clone(&ledger);
         let task = match &channel.to {
             &Output::TcpListen(address) => {
-                let opened = |source| SimError::Open { address, source };
-                let listener = TcpListener::bind(address).await.map_err(opened)?;
-                let bound = listener.local_addr().map_err(opened)?;
-                name = Channel { to: Output::TcpListen(bound), ..channel.clone() }.to_string();
+                let (listener, bound) = listen(address).await?;
+                name = named(channel, &Output::TcpListen(bound).to_string());
                 self.addresses.push(bound);
                 tokio::spawn(outputs::tcp(listener, queue, book, batches_max))
             }
@@ -249,11 +269,8 @@ impl SimHandle {
                 tokio::spawn(outputs::can(socket, queue, book))
             }
             output => {
-                let opened = |source| SimError::Port { output: output.clone(), source };
-                let (port, place) = ports::open(output).map_err(opened)?;
-                if matches!(output, Output::Pty(_)) {
-                    name = format!("{}={place}", name.split('=').next().unwrap_or_default());
-                }
+                let (port, place) = open_port(output)?;
+                name = named(channel, &place);
                 tokio::spawn(outputs::port(port, output.clone(), queue, book, self.stop.clone()))
             }
         };
@@ -283,6 +300,23 @@ impl Drop for SimHandle {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SimError> {
+    let opened = |source| SimError::Open { address, source };
+    let listener = TcpListener::bind(address).await.map_err(opened)?;
+    let bound = listener.local_addr().map_err(opened)?;
+    Ok((listener, bound))
+}
+
+fn open_port(output: &Output) -> Result<(Port, String), SimError> {
+    ports::open(output).map_err(|source| SimError::Port { output: output.clone(), source })
+}
+
+/// A channel with the place that was found for it.
+fn named(channel: &Channel, place: &str) -> String {
+    let asked = channel.to_string();
+    format!("{}={place}", asked.split('=').next().unwrap_or_default())
+}
+
 /// Starts the simulator; returns when all outputs are open.
 pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimError> {
     options.check()?;
@@ -290,7 +324,12 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
     let mut handle = SimHandle { addresses, ledgers, stop: CancellationToken::new(), tasks };
     let (mut parts, mut dealt) = (Vec::new(), 0);
     let hands = options.outputs.iter().filter(|channel| takes_devices(channel)).count();
+    let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
     for channel in &options.outputs {
+        if channel.protocol == Protocol::Modbus {
+            handle.answer(channel, modbus_devices(&vessel)).await?;
+            continue;
+        }
         let (queue, ledger) = handle.open(channel, options.client_batches_max).await?;
         let mine = |number: &u32| takes_devices(channel) && *number as usize % hands == dealt;
         let numbers: Vec<u32> = (0..options.devices).filter(mine).collect();
@@ -300,7 +339,7 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
         let faults = Faults::new(options.seed.wrapping_add(parts.len() as u64), &options.faults);
         parts.push(Part { voice: Voice::new(channel.protocol, options.seed, faults), devices, queue, ledger });
     }
-    let director = Director::new(&options, parts, clock, handle.stop.clone());
+    let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
     // First, so that it is waited for first: the outputs end when it does.
     handle.tasks.insert(0, tokio::spawn(director.run()));
     Ok(handle)
@@ -359,7 +398,9 @@ impl Part {
 
 /// Moves the vessel and says what is due, tick by tick, until it is told to stop and a second is full.
 struct Director {
-    vessel: Option<(Vessel, Pace)>,
+    vessel: Arc<Mutex<Vessel>>,
+    /// How often it speaks; none: it does not.
+    pace: Option<Pace>,
     parts: Vec<Part>,
     clock: Clock,
     tick_ms: u64,
@@ -369,14 +410,19 @@ struct Director {
 }
 
 impl Director {
-    fn new(options: &SimOptions, parts: Vec<Part>, clock: Clock, stop: CancellationToken) -> Self {
-        let pace = Pace::new(options.vessel_millihertz, 1.0);
-        let vessel = options.vessel.then(|| (Vessel::new(options.seed, options.start), pace));
+    fn new(
+        options: &SimOptions,
+        vessel: Arc<Mutex<Vessel>>,
+        parts: Vec<Part>,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Self {
+        let pace = options.vessel.then(|| Pace::new(options.vessel_millihertz, 1.0));
         let tick_ms = options.tick_ms();
         let mut timer = interval(Duration::from_millis(tick_ms));
         // A tick that came late is made up for: the rate promised is kept on average.
         timer.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        Self { vessel, parts, clock, tick_ms, tick: 0, timer, stop }
+        Self { vessel, pace, parts, clock, tick_ms, tick: 0, timer, stop }
     }
 
     async fn run(mut self) {
@@ -407,16 +453,17 @@ impl Director {
 
     fn tell(&mut self) {
         let mut batches: Vec<Batch> = self.parts.iter().map(|_| Batch::default()).collect();
-        if let Some((vessel, pace)) = &mut self.vessel {
-            for _ in 0..pace.due(self.tick_ms) {
-                let now = self.clock.now().wall;
-                vessel.advance(now);
-                for (part, batch) in self.parts.iter_mut().zip(&mut batches) {
-                    let round = part.voice.say(vessel, now);
-                    batch.unplug = !round.plugged;
-                    batch.extend(round.packets);
-                    part.ledger.faults(part.voice.faults());
-                }
+        let due = self.pace.as_mut().map_or(0, |pace| pace.due(self.tick_ms));
+        for _ in 0..due {
+            let now = self.clock.now().wall;
+            // A vessel is valid at every instant, so a panic elsewhere does no harm.
+            let mut vessel = self.vessel.lock().unwrap_or_else(PoisonError::into_inner);
+            vessel.advance(now);
+            for (part, batch) in self.parts.iter_mut().zip(&mut batches) {
+                let round = part.voice.say(&vessel, now);
+                batch.unplug = !round.plugged;
+                batch.extend(round.packets);
+                part.ledger.faults(part.voice.faults());
             }
         }
         for (part, mut batch) in self.parts.iter_mut().zip(batches) {

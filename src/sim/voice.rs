@@ -26,6 +26,8 @@ pub enum Protocol {
     Nmea2000(Format),
     /// SAE J1939.
     J1939(Format),
+    /// Modbus: says nothing, and answers; over TCP, or as RTU on a serial line.
+    Modbus,
 }
 
 /// PGNs of data page 1 are NMEA 2000's, those of page 0 J1939's.
@@ -53,6 +55,8 @@ pub struct Round {
 
 #[derive(Debug)]
 enum Tongue {
+    /// Says nothing by itself.
+    Dumb,
     Plain,
     Tagged(Tagger),
     Frames(Backbone, Format),
@@ -76,6 +80,7 @@ impl Voice {
             Protocol::Iec61162450 => Tongue::Tagged(Tagger::default()),
             Protocol::Nmea2000(format) => Tongue::Frames(nmea2000::devices(seed), format),
             Protocol::J1939(format) => Tongue::Frames(j1939::devices(seed), format),
+            Protocol::Modbus => Tongue::Dumb,
         };
         Self { tongue, faults, stuck: None, unplugged_rounds: 0 }
     }
@@ -108,8 +113,10 @@ impl Voice {
 
     fn messages(&mut self, vessel: &Vessel, at: Stamp) -> Vec<Message> {
         let told = self.faults.time(at);
-        let Tongue::Frames(backbone, _) = &mut self.tongue else {
-            return sentences(vessel.sentences(told));
+        let backbone = match &mut self.tongue {
+            Tongue::Frames(backbone, _) => backbone,
+            Tongue::Plain | Tongue::Tagged(_) => return sentences(vessel.sentences(told)),
+            Tongue::Dumb => return Vec::new(),
         };
         let mut all = backbone.round(vessel, told);
         if self.faults.strikes(FaultKind::AddressChurn)
@@ -183,7 +190,9 @@ impl Voice {
         // Understood by no table, and sound otherwise: `$IIBAB` with its checksum.
         let sentence = || Body::Bytes(b"$IIBAB,1,2,3*5D\r\n".to_vec());
         match &self.tongue {
-            Tongue::Plain | Tongue::Tagged(_) => Noise { babble: sentence(), opening: b"$", line_end: b"" },
+            Tongue::Dumb | Tongue::Plain | Tongue::Tagged(_) => {
+                Noise { babble: sentence(), opening: b"$", line_end: b"" }
+            }
             Tongue::Frames(_, format) => {
                 let frame = Frame::extended(BABBLE.encode(), &[0xAA; 8]).expect("8 bytes, and encode gives 29 bits");
                 let (opening, line_end): (&[u8], &[u8]) = match format {

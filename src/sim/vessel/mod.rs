@@ -36,6 +36,9 @@ pub(crate) const ZERO_CELSIUS_K: f64 = 273.15;
 /// Where the transducer is below the surface, metres.
 pub(crate) const TRANSDUCER_DEPTH_M: f64 = 0.5;
 
+/// What the house battery still is of what it was when new.
+pub(crate) const HEALTH_RATIO: f64 = 0.97;
+
 /// Metres a second through the water per revolution a minute: 6 kn at 1,800.
 const MS_PER_RPM: f64 = 6.0 * MS_PER_KNOT / 1_800.0;
 

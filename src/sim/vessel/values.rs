@@ -71,22 +71,26 @@ impl Vessel {
         })
     }
 
-    /// The generator. Whatever phase is asked for, it has one: the first.
+    /// The generator: the first of three phases carries all, nothing goes back, and nothing comes from the shore.
     fn alternating_current(&self, path: &[&str]) -> Option<f64> {
         let generator = &self.power.generator;
         let volt_amperes = generator.apparent_va();
-        Some(match path.last().copied()? {
+        let value = match path.last().copied()? {
             "voltage" | "lineNeutralVoltage" => generator.voltage_v,
+            "lineLineVoltage" => 0.0,
             "current" => generator.current_a,
             "frequency" => generator.frequency_hz,
             "power" | "realPower" => generator.power_w,
             "apparentPower" => volt_amperes,
             "reactivePower" => (volt_amperes * volt_amperes - generator.power_w * generator.power_w).max(0.0).sqrt(),
             "powerFactor" => generator.power_factor(),
-            "energy" | "totalEnergyExport" | "totalEnergyImport" => generator.energy_j,
+            "energyImported" => generator.energy_j,
+            "energyExported" => 0.0,
             "runTime" => generator.run_s,
             _ => return None,
-        })
+        };
+        let idle = path.contains(&"grid") || path.contains(&"B") || path.contains(&"C");
+        Some(if idle { 0.0 } else { value })
     }
 }
 
@@ -107,6 +111,8 @@ fn battery(battery: &Battery, path: &[&str]) -> Option<f64> {
         ["temperature"] => battery.temperature_k,
         ["capacity", "stateOfCharge"] => battery.charge_ratio,
         ["capacity", "nominal"] => battery.capacity_c,
+        ["capacity", "stateOfHealth"] => super::HEALTH_RATIO,
+        ["capacity", "dischargeSinceFull"] => (1.0 - battery.charge_ratio) * battery.capacity_c,
         ["capacity", "timeRemaining"] => battery.remaining_s()?,
         _ => return None,
     })
