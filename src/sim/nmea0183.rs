@@ -40,7 +40,7 @@ impl Vessel {
         let gll = Sentence::new("GP", "GLL").value(&north).part(&east).part(&time).part("A").part("A");
         let magnetic = (course - VARIATION).rem_euclid(360.0);
         let vtg = Sentence::new("GP", "VTG").value(format!("{course:.1}")).part("T").value(format!("{magnetic:.1}"));
-        let vtg = vtg.part("M").value(format!("{knots:.2}")).part("N").part(format!("{:.2}", knots * 1.852)).part("K");
+        let vtg = vtg.part("M").value(format!("{knots:.2}")).part("N").again(format!("{:.2}", knots * 1.852)).part("K");
         let zda = Sentence::new("GP", "ZDA").value(&time).part(date).part(month).part(year).part("00").part("00");
         vec![rmc.end(), gga.end(), gll.end(), vtg.part("A").end(), zda.end()]
     }
@@ -55,7 +55,7 @@ impl Vessel {
         let rot = Sentence::new("HE", "ROT").value(format!("{:.1}", self.turn * 60.0)).part("A");
         let rsa = Sentence::new("AG", "RSA").value(format!("{:.1}", self.rudder)).part("A").part("").part("V");
         let vhw = Sentence::new("VW", "VHW").value(&heading).part("T").value(&magnetic).part("M");
-        let vhw = vhw.value(format!("{knots:.2}")).part("N").part(format!("{:.2}", knots * 1.852)).part("K");
+        let vhw = vhw.value(format!("{knots:.2}")).part("N").again(format!("{:.2}", knots * 1.852)).part("K");
         vec![hdt.end(), hdg.end(), rot.end(), rsa.end(), vhw.end()]
     }
 
@@ -71,7 +71,7 @@ impl Vessel {
         };
         let mwd = Sentence::new("WI", "MWD").value(format!("{from:.1}")).part("T");
         let mwd = mwd.value(format!("{:.1}", (from - VARIATION).rem_euclid(360.0))).part("M");
-        let mwd = mwd.part(format!("{:.2}", true_ms / MS_PER_KNOT)).part("N").value(format!("{true_ms:.2}")).part("M");
+        let mwd = mwd.again(format!("{:.2}", true_ms / MS_PER_KNOT)).part("N").value(format!("{true_ms:.2}")).part("M");
         vec![mwv(angle, 'R', speed_ms), mwv(true_angle, 'T', true_ms), mwd.end()]
     }
 
@@ -81,8 +81,8 @@ impl Vessel {
         // Depth and offset together are the depth below the surface: two fields, three values.
         let dpt =
             Sentence::new("SD", "DPT").value(format!("{metres:.2}")).value(TRANSDUCER_DEPTH_M).part("100").holds(1);
-        let dbt = Sentence::new("SD", "DBT").part(format!("{:.2}", metres / 0.3048)).part("f");
-        let dbt = dbt.value(format!("{metres:.2}")).part("M").part(format!("{:.2}", metres / 1.8288)).part("F");
+        let dbt = Sentence::new("SD", "DBT").again(format!("{:.2}", metres / 0.3048)).part("f");
+        let dbt = dbt.value(format!("{metres:.2}")).part("M").again(format!("{:.2}", metres / 1.8288)).part("F");
         let mtw = Sentence::new("YX", "MTW").value(format!("{:.2}", self.weather.water_temperature_c.value)).part("C");
         vec![dpt.end(), dbt.end(), mtw.end()]
     }

@@ -45,8 +45,12 @@ impl Sentence {
     }
 
     /// A field that must become one reading.
-    pub(crate) fn value(mut self, field: impl Display) -> Self {
-        self.readings += 1;
+    pub(crate) fn value(self, field: impl Display) -> Self {
+        self.holds(1).again(field)
+    }
+
+    /// A value that another field has in another unit already: no reading of its own.
+    pub(crate) fn again(mut self, field: impl Display) -> Self {
         let index = 1 + self.text.bytes().filter(|byte| *byte == b',').count();
         self.values |= 1u64.checked_shl(index as u32).unwrap_or(0);
         self.part(field)
