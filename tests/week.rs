@@ -13,7 +13,7 @@ use hawser::entropy::Entropy;
 use hawser::reading::Quality;
 use hawser::sim::{Body, Count, Fault, FaultKind, Faults, Format, Protocol, Start, Vessel, Voice};
 use hawser::wire::can::{self, CanStream, FrameDecoder};
-use hawser::wire::{Decoded, Sink, Source, StreamDecoder, j1939, nmea0183, nmea2000};
+use hawser::wire::{Decoded, Sink, Source, StreamDecoder, iec61162_450, j1939, nmea0183, nmea2000};
 
 const START: Stamp = Stamp::from_millis(1_795_243_260_000);
 
@@ -23,6 +23,9 @@ const ROUND_MS: i64 = 10_000;
 
 /// Rounds of each day without HAWSER_WEEK_ROUNDS: two of its hours.
 const ROUNDS: i64 = 720;
+
+/// Bytes of a datagram behind its head, about an Ethernet frame's.
+const DATAGRAM_BYTES: usize = 1_394;
 
 /// Each kind of fault strikes each bus in one round of 50.
 const PROBABILITY: f64 = 0.02;
@@ -74,6 +77,7 @@ impl Sink for Heard {
 
 #[derive(Debug)]
 enum Decoder {
+    Datagrams(Box<dyn StreamDecoder>),
     Stream(Box<dyn StreamDecoder>),
     Frames(Box<dyn FrameDecoder>),
 }
@@ -116,7 +120,7 @@ impl Bus {
         heard.now = at;
         if !round.plugged {
             match &mut self.decoder {
-                Decoder::Stream(stream) => stream.end_of_stream(now_ms, heard),
+                Decoder::Stream(stream) | Decoder::Datagrams(stream) => stream.end_of_stream(now_ms, heard),
                 Decoder::Frames(decoder) => decoder.end(now_ms, heard),
             }
             return;
@@ -126,9 +130,16 @@ impl Bus {
             let Count { readings, maybe } = packet.count;
             (self.must, self.maybe) = (self.must + u64::from(readings), self.maybe + u64::from(maybe));
             match (packet.body, &mut self.decoder) {
+                (Body::Bytes(bytes), Decoder::Datagrams(stream)) => {
+                    for piece in bytes.chunks(DATAGRAM_BYTES) {
+                        stream.push(b"UdPbC\0", now_ms, heard);
+                        stream.push(piece, now_ms, heard);
+                        stream.end_of_datagram(now_ms, heard);
+                    }
+                }
                 (Body::Bytes(bytes), _) => stream_bytes.extend(bytes),
                 (Body::Frame(frame), Decoder::Frames(decoder)) => decoder.frame(&frame, now_ms, heard),
-                (Body::Frame(frame), Decoder::Stream(_)) => panic!("{frame:?} in a stream"),
+                (Body::Frame(frame), _) => panic!("{frame:?} in a stream"),
             }
         }
         match &mut self.decoder {
@@ -142,6 +153,7 @@ impl Bus {
                     rest = tail;
                 }
             }
+            Decoder::Datagrams(stream) => self.held_bytes = self.held_bytes.max(stream.held_bytes()),
             Decoder::Frames(decoder) => self.held_bytes = self.held_bytes.max(decoder.held_bytes()),
         }
     }
@@ -166,8 +178,9 @@ impl Bus {
     }
 }
 
-const BUSES: [&str; 8] = [
+const BUSES: [&str; 9] = [
     "nmea0183",
+    "iec61162-450",
     "nmea2000+ydwg",
     "nmea2000+candump",
     "nmea2000+actisense",
@@ -183,6 +196,7 @@ fn bus(name: &'static str) -> (Protocol, Decoder) {
     let stream = |format, decoder| Decoder::Stream(Box::new(CanStream::new(format, decoder)));
     match name {
         "nmea0183" => (Protocol::Nmea0183, Decoder::Stream(Box::<nmea0183::Stream>::default())),
+        "iec61162-450" => (Protocol::Iec61162450, Decoder::Datagrams(Box::<iec61162_450::Stream>::default())),
         "nmea2000+ydwg" => (Protocol::Nmea2000(Format::Ydwg), stream(can::Format::YachtDevices, nmea2000())),
         "nmea2000+candump" => (Protocol::Nmea2000(Format::Candump), stream(can::Format::Candump, nmea2000())),
         "nmea2000+actisense" => {
@@ -297,7 +311,7 @@ fn each_kind_of_fault_alone_shows_as_what_it_is() {
             // What needs a stream cannot be on an interface of frames, and what needs addresses not among sentences.
             let possible = match kind {
                 FaultKind::EndlessLine => !matches!(bus.decoder, Decoder::Frames(_)),
-                FaultKind::AddressChurn => name != "nmea0183",
+                FaultKind::AddressChurn => !matches!(name, "nmea0183" | "iec61162-450"),
                 _ => true,
             };
             assert_eq!(injected > 0, possible, "{name} {kind:?}");

@@ -3,6 +3,8 @@
 //! Source: IEC 61162-450, 7.2 (`UdPbC`, TAG blocks, parameters s, n, g) and 4.3 (system function IDs); IEC 61162-1 for
 //! the sentences.
 
+use std::collections::BTreeMap;
+
 use super::packet::{Body, Count, Packet};
 use super::sentence::Spoken;
 
@@ -13,9 +15,12 @@ pub(crate) const DATAGRAM_HEAD: &[u8] = b"UdPbC\0";
 const LINES: u32 = 999;
 const GROUPS: u32 = 99;
 
-/// Numbers the lines of one sender.
+/// Numbers the lines of each source, and their groups.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tagger {
+pub(crate) struct Tagger(BTreeMap<String, Numbers>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
     line: u32,
     group: u32,
 }
@@ -23,13 +28,14 @@ pub(crate) struct Tagger {
 impl Tagger {
     /// The sentence that is `number` of `total` in its group, behind its TAG block.
     fn tagged(&mut self, spoken: &Spoken, number: usize, total: usize) -> Vec<u8> {
-        self.line = self.line % LINES + 1;
-        if total > 1 && number == 1 {
-            self.group = self.group % GROUPS + 1;
-        }
         let talker = spoken.sentence.get(1..3).unwrap_or("II");
-        let group = if total > 1 { format!("g:{number}-{total}-{},", self.group) } else { String::new() };
-        let block = format!("{group}s:{talker}0001,n:{}", self.line);
+        let numbers = self.0.entry(talker.to_owned()).or_default();
+        numbers.line = numbers.line % LINES + 1;
+        if total > 1 && number == 1 {
+            numbers.group = numbers.group % GROUPS + 1;
+        }
+        let group = if total > 1 { format!("g:{number}-{total}-{},", numbers.group) } else { String::new() };
+        let block = format!("{group}s:{talker}0001,n:{}", numbers.line);
         let checksum = block.bytes().fold(0, |sum, byte| sum ^ byte);
         format!("\\{block}*{checksum:02X}\\{}", spoken.sentence).into_bytes()
     }
@@ -73,8 +79,8 @@ mod tests {
         let lines: Vec<String> = Tagger::default().packets(&said).iter().map(line).collect();
         // By hand: the XOR of `s:GP0001,n:1` is 16 hex.
         assert_eq!(lines[0], "\\s:GP0001,n:1*16\\$GPZDA,1");
-        assert!(lines[1].starts_with("\\g:1-2-1,s:AI0001,n:2*"), "{}", lines[1]);
-        assert!(lines[2].starts_with("\\g:2-2-1,s:AI0001,n:3*"), "{}", lines[2]);
+        assert!(lines[1].starts_with("\\g:1-2-1,s:AI0001,n:1*"), "{}", lines[1]);
+        assert!(lines[2].starts_with("\\g:2-2-1,s:AI0001,n:2*"), "{}", lines[2]);
     }
 
     #[test]

@@ -7,9 +7,9 @@
 pub mod can;
 pub mod dbc;
 mod decoded;
+pub mod iec61162_450;
 pub mod j1939;
 pub mod modbus;
-pub mod iec61162_450;
 pub mod nmea0183;
 pub mod nmea2000;
 pub mod notification;
