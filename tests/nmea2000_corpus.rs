@@ -63,8 +63,8 @@ fn messages(heard: &[Heard]) -> Vec<Ours> {
     all
 }
 
-/// Pairs their messages with ours: those of one PGN and source in their order, as both are in the order of the bus. Where
-/// one side has more of them, those that agree in all fields.
+/// Pairs their messages with ours: those of one PGN and source in their order, as both are in the order of the bus.
+/// Where one side has more of them, those that agree in all fields.
 fn pair<T>(
     ours: &[Ours],
     theirs: &[T],
@@ -113,15 +113,18 @@ fn compare_json(own: &Ours, expected: &Value, tally: &mut Tally) {
     }
 }
 
+/// A line of canboat's text.
+struct Line(String);
+
 /// `2011-11-24T22:42:04.388Z 2  36 255 127251 Rate of Turn:  SID = 125; Rate = ...`
-fn text_head(line: &String) -> [u32; 2] {
-    let mut words = line.split_whitespace().skip(2).map(|word| word.parse().unwrap_or(u32::MAX));
+fn text_head(line: &Line) -> [u32; 2] {
+    let mut words = line.0.split_whitespace().skip(2).map(|word| word.parse().unwrap_or(u32::MAX));
     let (source, _, pgn) = (words.next(), words.next(), words.next());
     [pgn.unwrap_or(u32::MAX), source.unwrap_or(u32::MAX)]
 }
 
-fn compare_text(own: &Ours, expected: &String, tally: &mut Tally) {
-    let fields = expected.split_once(":  ").map_or("", |(_, fields)| fields);
+fn compare_text(own: &Ours, expected: &Line, tally: &mut Tally) {
+    let fields = expected.0.split_once(":  ").map_or("", |(_, fields)| fields);
     oracle::text_fields(own.is("pgn"), &own.json["fields"], fields, tally);
 }
 
@@ -164,7 +167,10 @@ fn run(folder: &Path, set: &Set) -> Tally {
             let theirs: Vec<Value> = lines(file).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
             pair(&ours, &theirs, |json| [number(&json["pgn"]), number(&json["src"])], &mut tally, compare_json);
         }
-        Expected::Text(file) => pair(&ours, &lines(file), text_head, &mut tally, compare_text),
+        Expected::Text(file) => {
+            let theirs: Vec<Line> = lines(file).into_iter().map(Line).collect();
+            pair(&ours, &theirs, text_head, &mut tally, compare_text);
+        }
         Expected::Nothing | Expected::Cases => tally.messages = ours.len() as u64,
     }
     // Without another's values in SI: the plan's readings are what canboat's own decoder says.

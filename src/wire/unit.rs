@@ -67,13 +67,15 @@ pub fn unit(path: &str) -> &'static str {
         | "navigation.speedOverGroundLongitudinal"
         | "navigation.speedOverGroundTransverse"
         | "environment.current.drift" => "m/s",
+        "navigation.gnss.satellite.elevation" | "navigation.gnss.satellite.azimuth" => "rad",
+        "navigation.gnss.satellite.signalToNoise" => "dB",
         "steering.trimTab.port" | "steering.trimTab.starboard" => "ratio",
         _ => unit_of_leaf(path),
     }
 }
 
-/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path tells
-/// it.
+/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path
+/// tells it.
 fn unit_of_leaf(path: &str) -> &'static str {
     let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
     match (group, leaf) {

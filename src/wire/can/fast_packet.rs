@@ -223,7 +223,7 @@ mod tests {
     }
 
     fn joined(packets: &mut FastPackets, frames: &[Vec<u8>], mono_ms: u64) -> Vec<Vec<u8>> {
-        let whole = |frame| packets.push(from(1), frame, mono_ms).then(|| packets.payload().to_vec());
+        let whole = |frame: &Vec<u8>| packets.push(from(1), frame, mono_ms).then(|| packets.payload().to_vec());
         frames.iter().filter_map(whole).collect()
     }
 
@@ -297,7 +297,9 @@ mod tests {
 
         #[test]
         fn any_frames_are_taken(
-            frames in proptest::collection::vec((any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9), 0_u64..5_000), 0..500)
+            frames in proptest::collection::vec(
+                (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9), 0_u64..5_000), 0..500
+            )
         ) {
             let mut packets = FastPackets::default();
             for (source, frame, mono_ms) in frames {

@@ -146,10 +146,10 @@ impl Field {
     #[inline]
     pub fn read(&self, payload: &[u8]) -> Found {
         let Some(pattern) = self.pattern(payload) else { return Found::NotAvailable };
-        if pattern >= self.special_from {
-            if let Some(found) = self.special(pattern) {
-                return found;
-            }
+        if pattern >= self.special_from
+            && let Some(found) = self.special(pattern)
+        {
+            return found;
         }
         let unused = 64 - self.bits;
         let value = if self.signed { (pattern << unused).cast_signed() >> unused } else { pattern.cast_signed() };
