@@ -1,9 +1,9 @@
 //! NMEA 2000 frames a second on one core, beside the crate `canboat`.
 //!
 //! Both sides get the same frames. Hawser does all that a bus needs: it puts fast packets together, keeps who holds
-//! which address, and makes SI readings with path, source, quality and time. The peer puts fast packets together and decodes
-//! every field of every message; it makes no readings. `HAWSER_CORPUS` names the folder of canboat's captures; without
-//! it the frames are of a vessel made up here.
+//! which address, and makes SI readings with path, source, quality and time. The peer puts fast packets together and
+//! decodes every field of every message; it makes no readings. `HAWSER_CORPUS` names the folder of canboat's captures;
+//! without it the frames are of a vessel made up here.
 
 use std::fmt;
 use std::hint::black_box;

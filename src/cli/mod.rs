@@ -99,20 +99,36 @@ pub struct DemoArgs {
 
 /// `hawser sim`.
 #[derive(Debug, Args)]
+#[command(after_help = SIM_HELP)]
 pub struct SimArgs {
-    /// Serve on this TCP address, or `udp://` send to it. Several: devices are dealt out over them.
-    #[arg(long, value_name = "tcp://ADDRESS:PORT|udp://ADDRESS:PORT", default_value = "tcp://127.0.0.1:10110")]
-    pub output: Vec<String>,
-    /// The same seed gives the same voyage.
+    /// What to speak and where; several times for several buses. Without a protocol it is nmea0183.
+    #[arg(long, value_name = "[PROTOCOL=]ADDRESS", default_value = "tcp://127.0.0.1:10110")]
+    pub output: Vec<hawser::sim::Channel>,
+    /// The same seed gives the same voyage, with the same faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// So many devices for load in place of the vessel.
+    /// Let this fault happen with this probability in each second; several times for several faults.
+    #[arg(long, value_name = "NAME=P")]
+    pub fault: Vec<hawser::sim::Fault>,
+    /// So many devices for load in place of the vessel, over the outputs of nmea0183.
     #[arg(long, default_value_t = 0)]
     pub devices: u32,
     /// Readings a second of each device.
     #[arg(long, default_value_t = 1.0)]
     pub rate_hz: f64,
 }
+
+/// What outputs and faults there are.
+const SIM_HELP: &str = "\
+Protocols: nmea0183, iec61162-450, and nmea2000 or j1939 as +ydwg (Yacht Devices RAW), +candump,
++actisense (NGT-1), or alone for a CAN interface; modbus answers, over TCP or as RTU on a line.
+Addresses: tcp://ADDRESS:PORT (listens), udp://ADDRESS:PORT (sends; @ADDRESS of ours behind it
+chooses the interface), serial:DEVICE[@BAUD], pty, pty:LINK, can:INTERFACE, stdout.
+Faults: garbage, half, endless_line, flood, duplicate, reorder, stuck, not_available, out_of_range,
+time_back, week_rollover, address_churn, unplug.
+
+  hawser sim --output nmea0183=pty:gps --output nmea2000+ydwg=tcp://127.0.0.1:1457
+  hawser sim --output iec61162-450=udp://239.192.0.1:60001 --fault garbage=0.05";
 
 /// `hawser replay`.
 #[derive(Debug, Args)]
@@ -314,7 +330,6 @@ impl NotConfig for hawser::sim::SimError {}
 impl NotConfig for hawser::replay::ReplayError {}
 impl NotConfig for hawser::decode::DecodeError {}
 impl NotConfig for hawser::store::telemetry::TelemetryError {}
-impl NotConfig for tools::OutputError {}
 impl NotConfig for tools::DbcFileError {}
 impl NotConfig for remote::RemoteError {}
 impl NotConfig for serde_json::Error {}

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hawser::clock::Clock;
-use hawser::config::address::{Address, AddressError};
 use hawser::config::{load_gateway, load_shore, render_check};
 use hawser::decode::{self, DecodeOptions};
 use hawser::entropy::Entropy;
@@ -22,45 +21,17 @@ use super::{CheckArgs, DecodeArgs, Failure, Format, Outcome, Protocol, ReplayArg
 
 /// `hawser sim`.
 pub fn sim(args: &SimArgs) -> Outcome {
-    let outputs = args.output.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
-    let options = if args.devices > 0 {
-        SimOptions::load(args.seed, outputs, args.devices, args.rate_hz)
-    } else {
-        let first = outputs.first().copied();
-        SimOptions {
-            outputs,
-            ..SimOptions::vessel(args.seed, first.unwrap_or(Output::TcpListen(([127, 0, 0, 1], 0).into())))
-        }
-    };
+    let usual = Output::TcpListen(([127, 0, 0, 1], 0).into());
+    let mut options = SimOptions::vessel(args.seed, usual.clone());
+    if args.devices > 0 {
+        options = SimOptions::load(args.seed, vec![usual], args.devices, args.rate_hz);
+    }
+    options.outputs.clone_from(&args.output);
+    options.faults.clone_from(&args.fault);
     block_on(async {
         sim::run(options, Clock::system(), until_signal()?).await?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn output(text: &str) -> Result<Output, OutputError> {
-    match text.parse::<Address>()? {
-        Address::Udp(target) => Ok(Output::UdpTo(target)),
-        Address::Tcp { host, port } => {
-            let ip: std::net::IpAddr = host.parse().map_err(|_| OutputError::Name { host })?;
-            Ok(Output::TcpListen((ip, port).into()))
-        }
-        Address::Serial(_) | Address::Can(_) => Err(AddressError::Scheme { text: text.to_owned() })?,
-    }
-}
-
-/// Why the simulator cannot speak there.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// It is no address.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A name cannot be listened on.
-    #[error("`{host}` is a name; write the address to listen on, as tcp://127.0.0.1:10110")]
-    Name {
-        /// Which.
-        host: String,
-    },
 }
 
 /// `hawser replay`.

@@ -67,6 +67,8 @@ pub fn unit(path: &str) -> &'static str {
         | "navigation.speedOverGroundLongitudinal"
         | "navigation.speedOverGroundTransverse"
         | "environment.current.drift" => "m/s",
+        "navigation.gnss.satellite.elevation" | "navigation.gnss.satellite.azimuth" => "rad",
+        "navigation.gnss.satellite.signalToNoise" => "dB",
         "steering.trimTab.port" | "steering.trimTab.starboard" => "ratio",
         _ => unit_of_leaf(path),
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::alerts::{ALERT, ALERT_TEXT, Alerts};
 use super::assembler::Assembler;
 use super::devices::Devices;
+use super::engine_alarms::EngineAlarms;
 use super::plan::{Known, Plan, Refused, plan};
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
@@ -78,6 +79,7 @@ struct Messages {
     plan: &'static Plan,
     devices: Devices,
     alerts: Alerts,
+    engine_alarms: EngineAlarms,
     counts: DecoderCounts,
     readings: Vec<Decoded>,
 }
@@ -97,6 +99,7 @@ impl Default for Decoder {
             plan: plan(),
             devices: Devices::default(),
             alerts: Alerts::default(),
+            engine_alarms: EngineAlarms::default(),
             counts: DecoderCounts::default(),
             readings: Vec::new(),
         };
@@ -140,12 +143,13 @@ impl FrameDecoder for Decoder {
         self.assembler.end(sink);
         self.messages.devices = Devices::default();
         self.messages.alerts = Alerts::default();
+        self.messages.engine_alarms = EngineAlarms::default();
     }
 
     fn held_bytes(&self) -> usize {
-        let Messages { devices, alerts, readings, .. } = &self.messages;
+        let Messages { devices, alerts, engine_alarms, readings, .. } = &self.messages;
         let readings = readings.capacity() * size_of::<Decoded>();
-        self.assembler.held_bytes() + devices.held_bytes() + alerts.held_bytes() + readings
+        self.assembler.held_bytes() + devices.held_bytes() + alerts.held_bytes() + engine_alarms.held_bytes() + readings
     }
 
     fn sources(&self) -> Vec<SourceInfo> {
@@ -170,6 +174,10 @@ impl Messages {
         let mut emit = Emit::new(&mut self.readings, source, at);
         match self.plan.find(identifier.pgn) {
             Known::Row(row) => match row.readings(payload, emit) {
+                Ok(()) if matches!(identifier.pgn, 127_489 | 127_493) => {
+                    let mut emit = Emit::new(&mut self.readings, source, at);
+                    self.engine_alarms.take(identifier.pgn, payload, source, &mut emit);
+                }
                 Ok(()) => {}
                 Err(refused) => sink.dropped(reason(refused), 1, &Pgn(identifier), payload),
             },

@@ -43,6 +43,7 @@ mod alerts;
 mod assembler;
 mod decoder;
 mod devices;
+mod engine_alarms;
 mod field;
 mod plan;
 mod raw;

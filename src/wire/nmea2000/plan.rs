@@ -19,8 +19,8 @@ use crate::wire::Emit;
 /// The highest instance: above it an 8-bit field says reserved, out of range, not available.
 pub const INSTANCE_MAX: u64 = 252;
 
-/// Lines that one message tells of: three phases.
-const LINES_MAX: i64 = 3;
+/// Lines that one message tells of: three phases, or the satellites of four systems in view.
+const LINES_MAX: i64 = 64;
 
 /// Fields that make readings together, at most: a ship's static data.
 const SPECIAL_MAX: usize = 7;
@@ -72,6 +72,7 @@ pub struct Row {
     station: Option<(Field, Kind)>,
     transceiver: Option<Field>,
     lines: Option<(Field, usize)>,
+    each: Option<Field>,
     rules: Vec<RulePlan>,
     special: Vec<Field>,
 }
@@ -199,6 +200,7 @@ impl Row {
             transceiver: station.as_ref().map(|_| compiler.field("AIS Transceiver information")),
             station,
             lines: spec.lines.map(|(count, bits)| (compiler.field(count), (bits / 8) as usize)),
+            each: spec.each.map(|name| compiler.field(name)),
             rules: spec.rules.iter().map(|rule| compiler.rule(rule)).collect(),
             special: spec.special.map_or(&[][..], |(fields, _)| fields).iter().map(|f| compiler.field(f)).collect(),
         }
@@ -227,7 +229,12 @@ impl Row {
             },
         };
         for line in 0..lines {
-            let payload = payload.get(line * bytes..).unwrap_or(&[]);
+            let Some(payload) = payload.get(line * bytes..) else { break };
+            let id = match self.each.as_ref().map(|field| field.read(payload)) {
+                None => id,
+                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => id.cast_unsigned() as usize,
+                Some(_) => continue,
+            };
             for rule in &self.rules {
                 rule.apply(payload, id, &mut emit);
             }

@@ -183,6 +183,22 @@ fn a_receiver_tells_when_its_position_was_measured() {
     assert_eq!(found("navigation.gnss.differentialAge"), None);
 }
 
+#[test]
+fn each_satellite_is_an_instance() {
+    // Two of three: the third is cut off.
+    let one =
+        |prn: u8| [&[prn][..], &[0x10, 0x27, 0x20, 0x4E, 0xAC, 0x0D], &[0xFF, 0xFF, 0xFF, 0x7F], &[0xF2]].concat();
+    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(12), &[7]].concat());
+    let expected = ["5", "12"].map(|prn| {
+        [("elevation", 1.0), ("azimuth", 2.0), ("signalToNoise", 35.0)].map(|(leaf, value)| {
+            let (path, instance) = (format!("navigation.gnss.satellite.{leaf}"), prn.to_owned());
+            (path, instance, Value::Float(value), Quality::Good)
+        })
+    });
+    let in_view = whole("navigation.gnss.satellitesInView", Value::Integer(3));
+    assert_eq!(told, [&expected.concat()[..], &[in_view]].concat());
+}
+
 /// PGN 129038 of a vessel under way, heard through `transceiver`.
 fn class_a(transceiver: u8) -> Vec<u8> {
     let mmsi = 244_660_000_u32.to_le_bytes();
@@ -245,7 +261,7 @@ fn an_alert_has_the_words_that_came_before_it() {
     let mut decoder = Decoder::new();
     let told = |decoder: &mut Decoder, state| {
         let reading = hear(decoder, 126_983, &alert(state)).readings.remove(0);
-        assert_eq!(reading.path, "notifications.alert.7.3.4660");
+        assert_eq!((&*reading.path, &*reading.instance), ("notifications.alert", "7.3.4660"));
         Notification::from_value(&reading.value).unwrap()
     };
     assert_eq!(told(&mut decoder, 2).message, "alert 4660 of system 7.3");

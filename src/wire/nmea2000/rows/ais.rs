@@ -64,7 +64,7 @@ pub const ROWS: &[PgnSpec] = &[
     row(129_798, &[POSITION, SOG, COG, optional("navigation.gnss.antennaAltitude", Take::Number("Altitude"))])
         .station("User ID", Kind::Aircraft),
     // Safety related broadcast message.
-    row(129_802, &[optional("communication.safetyText", Take::Text("Safety Related Text"))])
+    row(129_802, &[optional("communication.ais.safetyText", Take::Text("Safety Related Text"))])
         .station("Source ID", Kind::Vessel),
     // Class B static data, part A.
     row(129_809, &[NAME, CLASS_B]).station("User ID", Kind::Vessel),
