@@ -112,7 +112,7 @@ impl BusContext {
             lock(&self.arbiter).forget(&series);
             self.registry.retire(&series);
         }
-        self.stats.stale(lock(&self.conditioner).stale_series());
+        self.stats.stale(readings.len(), lock(&self.conditioner).stale_series());
         self.push(&mut readings);
     }
 

@@ -68,6 +68,8 @@ pub struct SimOptions {
     pub client_batches_max: usize,
     /// Faults on every output.
     pub faults: Vec<Fault>,
+    /// Whether the vessel is silent until [`SimHandle::begin`]: whoever is to hear each word may have to be there first.
+    pub held: bool,
 }
 
 impl SimOptions {
@@ -83,6 +85,7 @@ impl SimOptions {
             device_millihertz: 1_000,
             client_batches_max: CLIENT_BATCHES_MAX,
             faults: Vec::new(),
+            held: false,
         }
     }
 
@@ -185,6 +188,7 @@ pub struct SimHandle {
     addresses: Vec<SocketAddr>,
     ledgers: Vec<(String, Arc<Ledger>)>,
     stop: CancellationToken,
+    begin: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -197,6 +201,11 @@ impl SimHandle {
     /// Each output as the command line has it, with the port or the terminal that was found for it.
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         self.ledgers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Lets a vessel speak that was held back.
+    pub fn begin(&self) {
+        self.begin.cancel();
     }
 
     /// Readings that the counted clients and the ports took and that datagrams carried, so far, of all outputs.
@@ -321,7 +330,11 @@ fn named(channel: &Channel, place: &str) -> String {
 pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimError> {
     options.check()?;
     let (ledgers, addresses, tasks) = (Vec::new(), Vec::new(), Vec::new());
-    let mut handle = SimHandle { addresses, ledgers, stop: CancellationToken::new(), tasks };
+    let mut handle =
+        SimHandle { addresses, ledgers, stop: CancellationToken::new(), begin: CancellationToken::new(), tasks };
+    if !options.held {
+        handle.begin();
+    }
     let (mut parts, mut dealt) = (Vec::new(), 0);
     let hands = options.outputs.iter().filter(|channel| takes_devices(channel)).count();
     let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
@@ -341,7 +354,13 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
     }
     let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
     // First, so that it is waited for first: the outputs end when it does.
-    handle.tasks.insert(0, tokio::spawn(director.run()));
+    let begin = handle.begin.clone();
+    let told = async move {
+        if director.stop.clone().run_until_cancelled(begin.cancelled()).await.is_some() {
+            director.run().await;
+        }
+    };
+    handle.tasks.insert(0, tokio::spawn(told));
     Ok(handle)
 }
 
@@ -426,6 +445,7 @@ impl Director {
     }
 
     async fn run(mut self) {
+        self.timer.reset_immediately();
         while self.next_tick().await {
             self.tell();
             // Ticks that are made up for come at once: the outputs get their turns between them.
