@@ -51,6 +51,92 @@ pub fn unit(path: &str) -> &'static str {
         "environment.water.temperature" | "environment.outside.temperature" => "K",
         "environment.outside.pressure" => "Pa",
         "environment.outside.relativeHumidity" => "ratio",
+        _ => unit_of_bridge(path),
+    }
+}
+
+/// Paths of routes, radar targets, satellite receivers, weather broadcasts and the AIS service.
+fn unit_of_bridge(path: &str) -> &'static str {
+    match path {
+        "navigation.courseRhumbline.nextPoint.position"
+        | "navigation.courseGreatCircle.nextPoint.position"
+        | "navigation.radarTargets.position"
+        | "navigation.waypoints.position"
+        | "communication.ais.area" => "deg",
+        "navigation.courseRhumbline.crossTrackError"
+        | "navigation.courseRhumbline.nextPoint.distance"
+        | "navigation.courseRhumbline.nextPoint.arrivalCircle"
+        | "navigation.courseGreatCircle.nextPoint.distance"
+        | "navigation.log"
+        | "navigation.trip.log"
+        | "navigation.heave"
+        | "navigation.radarTargets.distance"
+        | "navigation.radarTargets.closestDistance"
+        | "navigation.gnss.latitudeError"
+        | "navigation.gnss.longitudeError"
+        | "navigation.gnss.altitudeError"
+        | "navigation.gnss.horizontalError"
+        | "navigation.gnss.verticalError"
+        | "navigation.gnss.positionError"
+        | "navigation.gnss.bias"
+        | "navigation.gnss.biasDeviation"
+        | "navigation.gnss.rangeDeviation"
+        | "navigation.gnss.semiMajorDeviation"
+        | "navigation.gnss.semiMinorDeviation"
+        | "navigation.gnss.latitudeDeviation"
+        | "navigation.gnss.longitudeDeviation"
+        | "navigation.gnss.altitudeDeviation"
+        | "navigation.gnss.rangeResidual"
+        | "navigation.gnss.datumAltitudeOffset"
+        | "environment.outside.horizontalVisibility"
+        | "environment.water.level"
+        | "environment.water.waves.significantHeight"
+        | "environment.water.swell.height"
+        | "environment.current.depth"
+        | "communication.ais.transitionalZone" => "m",
+        "navigation.courseRhumbline.nextPoint.velocityMadeGood"
+        | "navigation.speedThroughWaterLongitudinal"
+        | "navigation.speedThroughWaterTransverse"
+        | "navigation.speedOverGroundLongitudinal"
+        | "navigation.speedOverGroundTransverse"
+        | "navigation.radarTargets.speed"
+        | "performance.velocityMadeGood"
+        | "performance.velocityMadeGoodToWaypoint"
+        | "environment.wind.gust"
+        | "environment.current.drift" => "m/s",
+        "navigation.courseRhumbline.bearingTrackTrue"
+        | "navigation.courseRhumbline.bearingTrackMagnetic"
+        | "navigation.courseRhumbline.nextPoint.bearingTrue"
+        | "navigation.courseRhumbline.nextPoint.bearingMagnetic"
+        | "navigation.courseGreatCircle.bearingTrackTrue"
+        | "navigation.courseGreatCircle.bearingTrackMagnetic"
+        | "navigation.courseGreatCircle.nextPoint.bearingTrue"
+        | "navigation.courseGreatCircle.nextPoint.bearingMagnetic"
+        | "navigation.gnss.ellipseOrientation"
+        | "navigation.gnss.datumLatitudeOffset"
+        | "navigation.gnss.datumLongitudeOffset"
+        | "navigation.gnss.satellite.elevation"
+        | "navigation.gnss.satellite.azimuth"
+        | "navigation.radarTargets.bearingTrue"
+        | "navigation.radarTargets.bearingRelative"
+        | "navigation.radarTargets.courseTrue"
+        | "navigation.radarTargets.courseRelative"
+        | "steering.rudderAngleTarget"
+        | "steering.autopilot.target.headingTrue"
+        | "steering.autopilot.target.headingMagnetic"
+        | "environment.wind.gustDirectionTrue"
+        | "environment.current.setTrue"
+        | "environment.current.setMagnetic"
+        | "environment.water.waves.directionTrue"
+        | "environment.water.swell.directionTrue" => "rad",
+        "navigation.radarTargets.closestTime"
+        | "environment.water.waves.period"
+        | "environment.water.swell.period"
+        | "communication.ais.quietTime" => "s",
+        // C/N0, decibels of one hertz.
+        "navigation.gnss.satellite.signalToNoise" => "dB",
+        "environment.outside.dewPointTemperature" => "K",
+        "environment.water.salinity" | "navigation.gnss.missedDetectionProbability" => "ratio",
         _ => "",
     }
 }
