@@ -152,8 +152,8 @@ impl LineSplitter {
     }
 }
 
-/// The usual case at full speed: a sentence with nothing before it and its end at hand, and what is behind them. What it
-/// takes is what [`LineSplitter::seek`] and [`LineSplitter::follow`] would have made of it.
+/// The usual case at full speed: a sentence with nothing before it and its end at hand, and what is behind them. What
+/// it takes is what [`LineSplitter::seek`] and [`LineSplitter::follow`] would have made of it.
 fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     if !matches!(bytes, [b'$' | b'!', ..]) {
         return None;
