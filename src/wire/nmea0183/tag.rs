@@ -1,8 +1,8 @@
 //! TAG blocks before sentences (NMEA 0183 4.10, section 7; IEC 61162-450, section 7): who says it, when, as which line.
 //!
 //! `\s:GP0001,n:12*hh\$GPRMC,...`. Several blocks may stand before one sentence. A block with a wrong checksum takes
-//! its sentence with it; a parameter that is malformed is left out and counted: senders disagree on all but `s`. It refuses
-//! to act on `d`: a gateway that only listens hears what was meant for others.
+//! its sentence with it; a parameter that is malformed is left out and counted: senders disagree on all but `s`. It
+//! refuses to act on `d`: a gateway that only listens hears what was meant for others.
 
 use super::reject::Rejected;
 use super::sentence::{ChecksumRule, checked};
