@@ -94,7 +94,7 @@ fn protocol(args: &DecodeArgs) -> Result<decode::Protocol, Failure> {
 
 /// A DBC that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}", path.display())]
 pub struct DbcFileError {
     path: PathBuf,
     #[source]

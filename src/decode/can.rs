@@ -121,7 +121,7 @@ impl Frames {
             (Protocol::Nmea2000, false) => Box::new(Readings(Box::new(nmea2000::Decoder::new()))),
             (Protocol::J1939, false) => Box::new(Readings(Box::new(j1939::Decoder::new()))),
             (Protocol::Dbc(map), false) => Box::new(Readings(Box::new(dbc::Decoder::new(Arc::clone(map))))),
-            (Protocol::Nmea2000, true) => Box::new(Raw::Nmea2000(nmea2000::Assembler::default())),
+            (Protocol::Nmea2000, true) => Box::new(Raw::Nmea2000(Box::default())),
             (Protocol::J1939, true) => Box::new(Raw::J1939(TransportProtocol::default())),
             (Protocol::Dbc(map), true) => Box::new(Raw::Dbc(Arc::clone(map), TransportProtocol::default())),
         };
@@ -175,7 +175,7 @@ impl Take for Readings {
 /// Prints whole messages, each protocol with what puts them together.
 #[derive(Debug)]
 enum Raw {
-    Nmea2000(nmea2000::Assembler),
+    Nmea2000(Box<nmea2000::Assembler>),
     J1939(TransportProtocol),
     Dbc(Arc<dbc::Map>, TransportProtocol),
 }

@@ -22,6 +22,9 @@ const REASON_TCP_LOST: &str = "tcp_bytes_lost";
 /// Reason: bytes that are no Modbus, or of a frame that was cut.
 const REASON_MODBUS_SKIPPED: &str = "modbus_bytes_skipped";
 
+/// Reason: a datagram in a capture of Modbus TCP.
+const REASON_NOT_MODBUS: &str = "not_modbus";
+
 /// Decodes a capture to its end.
 pub(super) fn decode(options: &DecodeOptions, input: impl Read, out: &mut Printer<'_>) -> Result<(), DecodeError> {
     let mut capture = Capture::new(input).map_err(DecodeError::Capture)?;
@@ -59,6 +62,9 @@ impl<'a> Packets<'a> {
         let mut done = Ok(());
         match contents {
             Contents::Frame(frame) => self.frames.take(Ok(Item::Frame(frame)), out),
+            Contents::Datagram(_) if self.streams.modbus.is_some() => {
+                out.dropped(REASON_NOT_MODBUS, 1, &"a datagram", b"");
+            }
             Contents::Datagram(datagram) => done = self.datagrams.take(datagram.payload, self.clock.at(at), out),
             Contents::Segment(segment) => {
                 self.tcp.take(&segment, |flow, piece| keep(&mut done, self.streams.take(flow, piece, at, out)));

@@ -5,8 +5,8 @@ use canboat::{Database, Frame, Units};
 
 use crate::wire::can::Message;
 
-/// The message as a JSON object, as [`crate::wire::nmea2000::raw_json`] gives one: canboat's names, SI units. `None` for
-/// a PGN that canboat does not know in any form.
+/// The message as a JSON object, as [`crate::wire::nmea2000::raw_json`] gives one: canboat's names, SI units. `None`
+/// for a PGN that canboat does not know in any form.
 pub fn raw_json(message: &Message<'_>) -> Option<String> {
     let id = message.identifier;
     let timestamp = message.at.map(|at| at.to_string());
