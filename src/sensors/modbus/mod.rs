@@ -179,8 +179,8 @@ impl Bus {
         }
     }
 
-    /// Tells the poller how a question ended, if it did, and the counters what went by. `Ok` whether anything was heard;
-    /// an error when the stream cannot be understood any further.
+    /// Tells the poller how a question ended, if it did, and the counters what went by. `Ok`: whether anything was
+    /// heard; an error when the stream cannot be understood any further.
     fn tell(
         &mut self,
         outcome: Option<Outcome<'_>>,
