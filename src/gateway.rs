@@ -4,6 +4,7 @@
 //! drains; the store commits, syncs and closes; brokers and shore get what is left, to a deadline; the records close.
 //! What does not get out in time stays on the disk and goes out after the next start.
 
+mod alerts;
 mod backend;
 mod feed;
 mod maintenance;
@@ -159,6 +160,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let lag = LagMetrics::default();
     lag.register(&mut root.registry);
     let durable = spawn_durable_feed(&writer, lag.uplinks);
+    spawn_alerts(&store, &root.entropy, &durable);
     let uplinks = root.spawn_uplinks(&vessel_id, &store, &durable, &uplinks_stop)?;
     let (link, link_handle) = root.spawn_link(&store, &telemetry, &rest_stop)?;
     let sensors = root.spawn_sensors(&bus, &sensors_stop)?;
@@ -412,6 +414,16 @@ fn spawn_durable_feed(writer: &WriterHandle, lagged: Counter) -> broadcast::Send
         }
     });
     sender
+}
+
+/// Alarms of devices become records, once their readings are safely on the disk.
+fn spawn_alerts(store: &RecordStore, entropy: &Entropy, durable: &broadcast::Sender<Arc<Vec<Reading>>>) {
+    let kept = alerts::run(store.clone(), entropy.clone(), durable.subscribe());
+    tokio::spawn(async move {
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "alarms of devices are not made records until the next start");
+        }
+    });
 }
 
 fn last_seq(batch: &CommittedBatch) -> u64 {

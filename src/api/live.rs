@@ -76,6 +76,8 @@ struct View<'a> {
     key: Option<KeyView<'a>>,
     value: serde_json::Value,
     quality: Quality,
+    /// Whether another source of the same is the one to show.
+    standby: bool,
     observed_at: Stamp,
     received_at: Stamp,
 }
@@ -114,7 +116,14 @@ impl Live {
 
     /// All latest values as JSON, `{"now","values":[..]}`, ordered by series number.
     pub fn snapshot(&self, now: Stamp) -> String {
-        let rows: Vec<Latest> = self.table().rows.iter().flatten().map(|row| row.latest.clone()).collect();
+        let rows: Vec<Latest> = self
+            .table()
+            .rows
+            .iter()
+            .flatten()
+            .map(|row| row.latest.clone())
+            .filter(|latest| !latest.series.is_retired())
+            .collect();
         let values = rows.iter().map(|latest| self.view(latest, true)).collect();
         json(&Values { now, values })
     }
@@ -184,6 +193,7 @@ impl Live {
             }),
             value: latest.value.to_json(),
             quality: latest.quality,
+            standby: !latest.series.is_preferred(),
             observed_at: latest.observed_at,
             received_at: latest.received_at,
         }
@@ -210,6 +220,10 @@ impl Table {
             changed: false,
             introduced: false,
         });
+        if !Arc::ptr_eq(&row.latest.series, &reading.series) {
+            // The number of a series that was given up means another one now.
+            row.introduced = false;
+        }
         row.latest = Latest::from(reading);
         if self.watchers > 0 && !row.changed {
             row.changed = true;

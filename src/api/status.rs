@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{ClockQuality, Stamp};
+use crate::wire::SourceInfo;
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,6 +82,14 @@ pub struct BusStatus {
     pub rejected: u64,
     /// The same by reason; bounded by the number of reasons.
     pub rejected_by_reason: BTreeMap<String, u64>,
+    /// Readings of sources that another one is preferred to, since the start.
+    pub standby: u64,
+    /// Readings not kept because of a dead band or a rate limit, since the start.
+    pub thinned: u64,
+    /// Series that are silent for too long now.
+    pub stale_series: u64,
+    /// The devices heard on it: what each is, as far as it told.
+    pub devices: Vec<SourceInfo>,
     /// When the last byte came.
     pub last_data_at: Option<Stamp>,
     /// What went wrong last, for people.

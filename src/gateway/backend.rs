@@ -273,6 +273,10 @@ fn bus_status(bus: crate::sensors::BusSnapshot) -> BusStatus {
         sentences: bus.sentences,
         rejected: bus.rejected.values().sum(),
         rejected_by_reason: bus.rejected.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+        standby: bus.standby,
+        thinned: bus.thinned,
+        stale_series: bus.stale_series,
+        devices: bus.sources,
         last_data_at: bus.last_data_at,
         last_error: (!bus.last_error.is_empty()).then_some(bus.last_error),
     }

@@ -2,12 +2,13 @@
 //! that what can never work is told at the start.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::address::Address;
-use crate::config::{BusConfig, GatewayConfig, Protocol};
-use crate::wire::can::FrameDecoder;
-use crate::wire::{StreamDecoder, nmea0183};
+use crate::config::{BusConfig, Format, GatewayConfig, Protocol};
+use crate::wire::can::{self, CanStream, FrameDecoder};
+use crate::wire::{StreamDecoder, dbc, iec61162_450, j1939, nmea0183, nmea2000};
 
 use super::context::BusContext;
 use super::intake::Intake;
@@ -20,40 +21,83 @@ const CAN_GATEWAY_BAUD: u32 = 115_200;
 
 /// A bus that can be started, and started again.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    transport: Transport,
-    decoding: Decoding,
+pub(crate) enum Plan {
+    /// Whoever is there talks; we listen.
+    Listen(Transport, Decoding),
+    /// Nobody talks unasked.
+    Poll(ModbusOptions),
 }
 
+/// Where the bytes or frames come from.
 #[derive(Clone, Debug)]
-enum Transport {
+pub(crate) enum Transport {
     Tcp { host: String, port: u16 },
     Udp { address: SocketAddr, interfaces: Vec<String> },
     Serial { path: PathBuf, baud: u32 },
     Can { interface: String },
-    Modbus(ModbusOptions),
 }
 
 /// What makes the decoder of a connection.
 #[derive(Clone, Debug)]
-enum Decoding {
+pub(crate) enum Decoding {
     Nmea0183,
+    Iec61162_450,
+    Can(CanProtocol, can::Format),
+}
+
+/// What the frames of a CAN bus mean.
+#[derive(Clone, Debug)]
+pub(crate) enum CanProtocol {
+    Nmea2000,
+    J1939,
+    Dbc(Arc<dbc::Map>),
+}
+
+impl CanProtocol {
+    fn decoder(&self) -> Box<dyn FrameDecoder> {
+        match self {
+            Self::Nmea2000 => Box::new(nmea2000::Decoder::new()),
+            Self::J1939 => Box::new(j1939::Decoder::new()),
+            Self::Dbc(map) => Box::new(dbc::Decoder::new(Arc::clone(map))),
+        }
+    }
 }
 
 impl Decoding {
-    /// A decoder for bytes.
-    fn of_bytes(&self) -> Box<dyn StreamDecoder> {
-        match self {
-            Self::Nmea0183 => Box::new(nmea0183::Stream::default()),
-        }
+    fn new(bus: &BusConfig) -> Result<Self, SensorsError> {
+        let protocol = match bus.protocol {
+            Protocol::Iec61162_450 => return Ok(Self::Iec61162_450),
+            Protocol::Nmea2000 => CanProtocol::Nmea2000,
+            Protocol::J1939 => CanProtocol::J1939,
+            Protocol::Can => CanProtocol::Dbc(Arc::new(read_dbc(&bus.name, &bus.dbc)?)),
+            Protocol::Nmea0183 | Protocol::Modbus => return Ok(Self::Nmea0183),
+        };
+        Ok(Self::Can(protocol, carrier(bus.format)))
     }
 
-    /// A decoder for frames.
-    fn of_frames(&self) -> Box<dyn FrameDecoder> {
+    fn decoder(&self) -> Box<dyn StreamDecoder> {
         match self {
-            Self::Nmea0183 => todo!(),
+            Self::Nmea0183 => Box::new(nmea0183::Stream::default()),
+            Self::Iec61162_450 => Box::new(iec61162_450::Stream::default()),
+            Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder())),
         }
     }
+}
+
+/// What a gateway writes frames in.
+const fn carrier(format: Format) -> can::Format {
+    match format {
+        Format::Actisense => can::Format::ActisenseBinary,
+        Format::Ydwg => can::Format::YachtDevices,
+        // Bare frames have none; the rules of the configuration let nothing else through.
+        Format::Candump | Format::Default | Format::Tcp | Format::Rtu => can::Format::Candump,
+    }
+}
+
+fn read_dbc(bus: &str, path: &Path) -> Result<dbc::Map, SensorsError> {
+    let refused = |problem| SensorsError::File { bus: bus.to_owned(), path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    dbc::Map::parse(&text).map_err(|error| refused(error.to_string()))
 }
 
 impl Plan {
@@ -61,35 +105,37 @@ impl Plan {
     pub(crate) fn new(bus: &BusConfig, config: &GatewayConfig) -> Result<Self, SensorsError> {
         let address = bus.address.parse::<Address>();
         let address = address.map_err(|source| SensorsError::Address { bus: bus.name.clone(), source })?;
-        let transport = match bus.protocol {
-            Protocol::Modbus => Transport::Modbus(ModbusOptions::new(bus, address, &config.device)?),
-            _ => transport(address, bus),
-        };
-        Ok(Self { transport, decoding: Decoding::Nmea0183 })
+        Ok(match bus.protocol {
+            Protocol::Modbus => Self::Poll(ModbusOptions::new(bus, address, &config.device)?),
+            _ => Self::Listen(transport(address, bus), Decoding::new(bus)?),
+        })
     }
 
     /// Runs the bus until shutdown.
     pub(crate) async fn run(self, context: BusContext) {
-        let Self { transport, decoding } = self;
-        let bytes = || Intake::new(context.stats.clone(), context.registry.clone(), decoding.of_bytes());
-        match transport {
-            Transport::Tcp { host, port } => {
-                let intake = bytes();
-                tcp::run(context, host, port, intake).await;
-            }
-            Transport::Udp { address, interfaces } => {
-                let intake = bytes();
-                udp::run(context, address, interfaces, intake).await;
-            }
-            Transport::Serial { path, baud } => {
-                let intake = bytes();
-                serial::run(context, path, baud, || decoding.of_bytes(), intake).await;
-            }
-            Transport::Modbus(options) => modbus::run(context, options).await,
-            Transport::Can { interface } => {
-                let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoding.of_frames());
-                socketcan::run(context, interface, intake).await;
-            }
+        match self {
+            Self::Listen(transport, decoding) => listen(context, transport, decoding).await,
+            Self::Poll(options) => modbus::run(context, options).await,
+        }
+    }
+}
+
+async fn listen(context: BusContext, transport: Transport, decoding: Decoding) {
+    let (stats, registry) = (context.stats.clone(), context.registry.clone());
+    match (transport, decoding) {
+        (Transport::Can { interface }, Decoding::Can(protocol, _)) => {
+            socketcan::run(context, interface, Intake::new(stats, registry, protocol.decoder())).await;
+        }
+        (Transport::Can { .. }, _) => tracing::error!(bus = stats.name(), "nothing but frames comes from can://"),
+        (Transport::Tcp { host, port }, decoding) => {
+            tcp::run(context, host, port, Intake::new(stats, registry, decoding.decoder())).await;
+        }
+        (Transport::Udp { address, interfaces }, decoding) => {
+            udp::run(context, address, interfaces, Intake::new(stats, registry, decoding.decoder())).await;
+        }
+        (Transport::Serial { path, baud }, decoding) => {
+            let intake = Intake::new(stats, registry, decoding.decoder());
+            serial::run(context, path, baud, || decoding.decoder(), intake).await;
         }
     }
 }

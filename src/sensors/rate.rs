@@ -43,7 +43,7 @@ impl Heard {
     pub const fn judge(self, elapsed_ms: u64) -> Judgement {
         if self.messages >= PROOF_MESSAGES && self.messages > self.dropped {
             Judgement::Right
-        } else if elapsed_ms >= LISTEN_MS || (self.bytes >= DISPROOF_BYTES && self.messages == 0) {
+        } else if elapsed_ms >= LISTEN_MS || (self.bytes >= DISPROOF_BYTES && self.messages <= self.dropped) {
             Judgement::Wrong
         } else {
             Judgement::Listen
@@ -63,5 +63,6 @@ mod tests {
         assert_eq!(heard(80, 1, 0).judge(100), Judgement::Listen);
         assert_eq!(heard(0, 0, 0).judge(LISTEN_MS), Judgement::Wrong);
         assert_eq!(heard(DISPROOF_BYTES, 0, 3).judge(10), Judgement::Wrong);
+        assert_eq!(heard(DISPROOF_BYTES, 1, 3).judge(10), Judgement::Wrong, "a sentence left over from the other rate");
     }
 }

@@ -1,5 +1,5 @@
-//! Thins live readings for brokers: the newest value of each series, at most once a second, and all of a second as
-//! batches. Pure. The full readings go ashore by the sync, not here.
+//! Thins live readings for brokers: the newest value of each preferred series, at most once a second, and all of a
+//! second, those on standby too, as batches. Pure. The full readings go ashore by the sync, not here.
 
 use std::collections::HashMap;
 
@@ -32,9 +32,10 @@ impl Thinner {
     pub fn take(&mut self, reading: &Reading, now_ms: u64) -> Option<Reading> {
         let due = match self.series.get_mut(&reading.series.id) {
             Some(slot) => {
-                let due = now_ms.saturating_sub(slot.said_at_ms) >= LIVE_INTERVAL_MIN_MS;
+                let preferred = reading.series.is_preferred();
+                let due = preferred && now_ms.saturating_sub(slot.said_at_ms) >= LIVE_INTERVAL_MIN_MS;
                 slot.unbatched = Some(reading.clone());
-                slot.unsaid = (!due).then(|| reading.clone());
+                slot.unsaid = (preferred && !due).then(|| reading.clone());
                 if due {
                     slot.said_at_ms = now_ms;
                 }
@@ -43,7 +44,7 @@ impl Thinner {
             None => {
                 let slot = Slot { said_at_ms: now_ms, unsaid: None, unbatched: Some(reading.clone()) };
                 self.series.insert(reading.series.id, slot);
-                true
+                reading.series.is_preferred()
             }
         };
         due.then(|| reading.clone())

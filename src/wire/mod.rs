@@ -5,9 +5,13 @@
 //! hands its bytes and frames to. One folder a wire.
 
 pub mod can;
+pub mod dbc;
 mod decoded;
+pub mod iec61162_450;
+pub mod j1939;
 pub mod modbus;
 pub mod nmea0183;
+pub mod nmea2000;
 pub mod notification;
 pub mod pcap;
 mod source;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::word::Word;
 
@@ -36,7 +36,7 @@ impl fmt::Display for Source {
 }
 
 /// What is known of a source, for people who look for a device. Texts are empty where nothing was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {
     /// As it stands in readings, behind the bus's name: talker, NAME, unit.
     pub source: String,

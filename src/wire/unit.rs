@@ -12,7 +12,7 @@ pub fn unit(path: &str) -> &'static str {
         };
     }
     if path.starts_with("propulsion.") {
-        return if path.ends_with(".revolutions") { "Hz" } else { "" };
+        return if path.ends_with(".revolutions") { "Hz" } else { unit_of_leaf(path) };
     }
     if path.starts_with("electrical.") {
         return electrical(path.rsplit_once('.').map_or("", |(_, quantity)| quantity));
@@ -54,6 +54,56 @@ pub fn unit(path: &str) -> &'static str {
         "environment.water.temperature" | "environment.outside.temperature" => "K",
         "environment.outside.pressure" => "Pa",
         "environment.outside.relativeHumidity" => "ratio",
+        "environment.heave" | "navigation.log" | "navigation.trip.log" => "m",
+        "navigation.leewayAngle"
+        | "steering.rudderAngleTarget"
+        | "steering.autopilot.target.headingTrue"
+        | "steering.autopilot.target.headingMagnetic"
+        | "environment.wind.angleTrueGround"
+        | "environment.current.setTrue"
+        | "environment.current.setMagnetic" => "rad",
+        "navigation.speedThroughWaterLongitudinal"
+        | "navigation.speedThroughWaterTransverse"
+        | "navigation.speedOverGroundLongitudinal"
+        | "navigation.speedOverGroundTransverse"
+        | "environment.current.drift" => "m/s",
+        "navigation.gnss.satellite.elevation" | "navigation.gnss.satellite.azimuth" => "rad",
+        "navigation.gnss.satellite.signalToNoise" => "dB",
+        "steering.trimTab.port" | "steering.trimTab.starboard" => "ratio",
+        _ => unit_of_leaf(path),
+    }
+}
+
+/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path
+/// tells it.
+fn unit_of_leaf(path: &str) -> &'static str {
+    let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
+    match (group, leaf) {
+        ("electrical", "current") => "A",
+        ("electrical", "realPower") => "W",
+        ("electrical", "reactivePower") => "VAR",
+        ("electrical", "frequency") | ("propulsion", "revolutionsRated") => "Hz",
+        ("electrical", "voltage" | "ripple" | "lineNeutralVoltage" | "lineLineVoltage")
+        | ("propulsion", "alternatorVoltage") => "V",
+        ("electrical", "stateOfCharge" | "stateOfHealth")
+        | ("propulsion", "trimState" | "engineLoad" | "engineTorque")
+        | ("tanks", "currentLevel")
+        | ("environment", "relativeHumidity") => "ratio",
+        ("electrical", "timeRemaining") | ("propulsion", "runTime") => "s",
+        ("propulsion", "used") | ("tanks", "capacity") => "m3",
+        ("propulsion", "rate" | "averageRate" | "economyRate") => "m3/s",
+        ("propulsion" | "tanks" | "environment", "pressure")
+        | ("propulsion", "oilPressure" | "boostPressure" | "coolantPressure")
+        | ("environment", "altimeterSetting") => "Pa",
+        ("navigation", "distance" | "crossTrackError") => "m",
+        ("navigation", "bearingTrue" | "bearingMagnetic" | "bearingTrackTrue" | "bearingTrackMagnetic") => "rad",
+        ("navigation", "velocityMadeGood") => "m/s",
+        ("navigation", "position") => "deg",
+        ("propulsion" | "tanks" | "environment" | "electrical", leaf)
+            if leaf == "temperature" || leaf.ends_with("Temperature") =>
+        {
+            "K"
+        }
         _ => "",
     }
 }

@@ -4,6 +4,7 @@ import { bytes, duration, el, number, put } from "./units.js";
 
 const $ = (id) => document.getElementById(id);
 const CLOCKS = { gnss: "satellite", ntp: "NTP", rtc: "own clock", none: "not set" };
+const DEVICES_SHOWN = 6;
 const peaks = new Map();
 
 // One line of a card: {name, value, state, note, part}. `part` is 0 to 1; `state` is good, bad, warn or idle.
@@ -95,6 +96,12 @@ function shoreLines({ shore, store }, ago) {
   ];
 }
 
+// The first few by name; all of them are in the status of the API.
+function devices(all) {
+  const names = all.slice(0, DEVICES_SHOWN).map((device) => device.model || device.function || device.source);
+  return `${number(all.length)} devices: ${names.join(", ")}${all.length > names.length ? "\u2026" : ""}`;
+}
+
 function busLine(bus, ago) {
   const peak = Math.max(peaks.get(bus.name) ?? 0, bus.readings_per_s);
   peaks.set(bus.name, peak);
@@ -109,7 +116,10 @@ function busLine(bus, ago) {
     part: peak ? bus.readings_per_s / peak : 0,
     note: join(
       `${bus.protocol} ${bus.address}`,
-      `${number(bus.sentences)} sentences`,
+      `${number(bus.sentences)} messages`,
+      bus.devices.length > 0 && devices(bus.devices),
+      bus.stale_series > 0 && `${number(bus.stale_series)} series stale`,
+      bus.standby > 0 && `${number(bus.standby)} readings on standby`,
       bus.rejected ? `${number(bus.rejected)} rejected${reasons && ` (${reasons})`}` : "none rejected",
       `last ${ago(bus.last_data_at)}`,
       !open && bus.last_error,

@@ -4,12 +4,13 @@ import { bytes, duration, el, label, number, position, put, rule, shown } from "
 import { drawStatus } from "./gateway.js";
 
 const STALE_S = 10;
+const GONE_S = 1800;
 const LOST_MS = 5000;
 const RETRY_MS = 3000;
 const TILES_MAX = 400;
 const TARGETS_MAX = 100;
 const TREND_POINTS = 60;
-const GROUPS = ["navigation", "environment", "propulsion", "steering"];
+const GROUPS = ["navigation", "environment", "propulsion", "electrical", "tanks", "steering"];
 const FIRST = [
   "navigation.position", "navigation.speedOverGround", "navigation.courseOverGroundTrue", "navigation.headingTrue",
   "navigation.headingMagnetic", "navigation.speedThroughWater", "navigation.rateOfTurn", "environment.depth",
@@ -106,7 +107,8 @@ function addTile(entry) {
   entry.tile = { tile, value: el("span", "value"), unit: el("span", "unit"), age: el("span", "age"), line };
   reading.append(entry.tile.value, entry.tile.unit);
   const foot = el("span", "foot");
-  foot.append(el("span", "source", entry.source), entry.tile.age);
+  entry.tile.source = el("span", "source");
+  foot.append(entry.tile.source, entry.tile.age);
   tile.append(el("span", "name", name), reading, trend, foot);
   tile.dataset.path = entry.path;
   tile.order = entry.order;
@@ -120,6 +122,8 @@ function addTile(entry) {
 }
 
 function paint(entry) {
+  put(entry.tile.source, entry.standby ? `${entry.source}, on standby` : entry.source);
+  entry.tile.tile.classList.toggle("standby", entry.standby);
   const [text, unit] = shown(entry);
   put(entry.tile.value, text);
   put(entry.tile.unit, unit);
@@ -155,8 +159,11 @@ function drawTargets() {
   put($("target-count"), String(targets.size));
   $("ais").hidden = targets.size === 0;
   if (!$("ais").open) return;
-  const ownPosition = (entry) => entry.path === "navigation.position" && entry.quality === "good";
+  const ownPosition = (entry) => entry.path === "navigation.position" && entry.quality === "good" && !entry.standby;
   const own = [...byKey.values()].find(ownPosition)?.value;
+  for (const [context, target] of targets) {
+    if (Math.min(...Object.values(target).map(age)) > GONE_S) targets.delete(context);
+  }
   const rows = [...targets].map(([context, target]) => {
     const at = target["navigation.position"];
     const away = own && at?.value ? metresBetween(own, at.value) : Infinity;
@@ -198,6 +205,7 @@ function drawExplained() {
     Source: explained.source,
     Context: explained.context,
     Instance: explained.instance || "the only one",
+    Standing: explained.standby ? "on standby: another source of the same is preferred" : "preferred",
     Quality: explained.quality.replaceAll("_", " "),
     Observed: explained.observed_at.replace("T", " "),
     Received: explained.received_at.replace("T", " "),

@@ -25,6 +25,7 @@ const SHOWN = {
 // Where the usual unit of a quantity differs by place.
 const SPECIAL = [
   [/^propulsion\..*pressure$/i, [1e-5, 0, "bar", 2]],
+  [/^electrical\..*frequency$/, [1, 0, "Hz", 2]],
   [/^navigation\.(trip\.)?log$|distance/i, [1 / 1852, 0, "nm", 1]],
   [/horizontalDilution|dilution/i, [1, 0, "", 1]],
 ];
@@ -69,7 +70,7 @@ export function shown({ path, unit, value, quality }) {
 // "environment.water.temperature" reads "Water temperature".
 export function label(path) {
   const words = path
-    .replace(/^(navigation|environment|steering|propulsion)\./, "")
+    .replace(/^(navigation|environment|steering|propulsion|electrical|tanks)\./, "")
     .split(".")
     .flatMap((part) => part.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(" "))
     .map((word) => WORDS[word] ?? word)

@@ -1,13 +1,25 @@
 //! CAN: frames, and what carries them.
 //!
 //! [`Frame`] is what a CAN controller received, [`Message`] a PGN's whole payload, as gateways that put fast packets
-//! together themselves hand it out. A [`FrameDecoder`] makes readings of either.
+//! together themselves hand it out. A [`FrameDecoder`] makes readings of either. [`Format`] is how a gateway or a log
+//! writes them, [`CanStream`] such a gateway with a decoder behind it, [`TransportProtocol`] what puts long messages
+//! together for J1939 and NMEA 2000 alike.
 
+pub mod fast_packet;
+mod format;
 mod frame;
+pub mod names;
+mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod transport_protocol;
 
 use std::fmt;
 
+pub use format::{Format, Framing, Item, Reason, Rejected};
 pub use frame::{Frame, Identifier, Message, PAYLOAD_BYTES_MAX};
+pub use stream::CanStream;
+pub use transport_protocol::{LongMessage, TransportProtocol};
 
 use super::Sink;
 use super::source::SourceInfo;

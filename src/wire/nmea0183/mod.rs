@@ -27,6 +27,7 @@
 //! 5. Add cases to `tests.rs` with values worked out by hand from the standard: good, blank, void, out of range.
 
 mod ais;
+mod alert;
 mod decoder;
 mod number;
 mod reject;
@@ -37,6 +38,8 @@ mod special;
 mod split;
 mod stream;
 mod table;
+mod tag;
+mod target;
 mod time;
 mod xdr;
 
@@ -45,9 +48,14 @@ mod tests;
 
 pub use decoder::{Decoder, DecoderCounts, UNSUPPORTED_FORMATTERS_MAX};
 pub use reject::Rejected;
-pub use rows::TABLE;
+pub use rows::{PROPRIETARY, TABLE};
 pub use sentence::{ChecksumRule, FIELDS_MAX, Sentence, checksum};
 pub use split::{LINE_BYTES_MAX, LineSplitter};
-pub use stream::{REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_UNSUPPORTED, Stream};
+pub(in crate::wire) use stream::Lines;
+pub use stream::{
+    REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_TAG_GROUP_GAP, REASON_TAG_LINE_GAP, REASON_TAG_PARAMETER,
+    REASON_UNSUPPORTED, Stream,
+};
 pub use table::{Absent, FieldSpec, SentenceSpec};
+pub use tag::{Group, Tag, TagCounts};
 pub use xdr::unit_of_quantity as unit_of_transducer;

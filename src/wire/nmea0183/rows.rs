@@ -2,6 +2,14 @@
 //!
 //! Names and meanings follow IEC 61162-1:2016, section 8.3, paths Signal K 1.7. How to add a row: see [`super`].
 
+mod bridge;
+pub(super) mod gnss;
+mod proprietary;
+mod route;
+mod vessel;
+
+pub use proprietary::PROPRIETARY;
+
 use super::special;
 use super::table::{
     Absent, DEG_RAD, FATHOM_M, FOOT_M, FieldSpec, KM_H_M_S, KNOT_M_S, SentenceSpec, Special, Take, TimeRule, Valid,
@@ -37,7 +45,7 @@ static METHOD_QUALITY: Words = Words::new(&[
 ]);
 
 /// The table.
-pub static TABLE: [SentenceSpec; 20] = [
+pub static TABLE: [SentenceSpec; 72] = [
     RMC,
     GGA,
     GLL,
@@ -58,6 +66,58 @@ pub static TABLE: [SentenceSpec; 20] = [
     XDR,
     vdm("VDM", "AIS message of another station", false),
     vdm("VDO", "AIS message of the own station", true),
+    gnss::GNS,
+    gnss::GSA,
+    gnss::GSV,
+    gnss::GBS,
+    gnss::GST,
+    gnss::GRS,
+    gnss::DTM,
+    vessel::VBW,
+    vessel::VLW,
+    vessel::VDR,
+    vessel::VPW,
+    vessel::VWR,
+    vessel::VWT,
+    vessel::THS,
+    vessel::HEV,
+    vessel::OSD,
+    vessel::MDA,
+    vessel::MMB,
+    vessel::MTA,
+    vessel::MHU,
+    route::RMB,
+    route::APB,
+    route::XTE,
+    route::XTR,
+    route::BOD,
+    route::BWC,
+    route::BWR,
+    route::AAM,
+    route::WCV,
+    route::RTE,
+    route::HTC,
+    route::HTD,
+    bridge::TTM,
+    bridge::TLL,
+    bridge::TLB,
+    bridge::WPL,
+    bridge::ALR,
+    bridge::ALF,
+    bridge::ALC,
+    bridge::ACN,
+    bridge::ARC,
+    bridge::ACK,
+    bridge::HBT,
+    bridge::TXT,
+    bridge::NRX,
+    bridge::SMB,
+    bridge::EPV,
+    bridge::SPW,
+    bridge::SM3,
+    bridge::NRM,
+    bridge::GEN,
+    bridge::GLC,
 ];
 
 const RMC: SentenceSpec = SentenceSpec {

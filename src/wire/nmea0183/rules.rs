@@ -27,6 +27,8 @@ impl Valid {
             Self::Is(at, letter) => fields.letter(at) == Some(letter),
             Self::IsNot(at, letter) => !fields.get(at).is_empty() && fields.letter(at) != Some(letter),
             Self::Unless(at, letter) => fields.letter(at) != Some(letter),
+            Self::Both(at, other, letter) => fields.letter(at) == Some(letter) && fields.letter(other) == Some(letter),
+            Self::NotAll(at, letter) => fields.get(at).iter().any(|other| *other != letter),
         }
     }
 }
@@ -61,6 +63,16 @@ impl Take {
             Self::Word(at, words) => Ok(match fields.letter(*at) {
                 None if fields.get(*at).is_empty() => Found::Blank,
                 letter => letter.and_then(|code| words.get(code)).map_or(Found::OutOfRange, Found::Good),
+            }),
+            Self::Text(at) => Ok(match fields.get(*at).trim_ascii() {
+                [] => Found::Blank,
+                text => Found::Good(Value::text(&String::from_utf8_lossy(text))),
+            }),
+            Self::Flag(at, yes, no) => Ok(match fields.letter(*at) {
+                Some(letter) if letter == *yes => Found::Good(Value::Bool(true)),
+                Some(letter) if letter == *no => Found::Good(Value::Bool(false)),
+                _ if fields.get(*at).is_empty() => Found::Blank,
+                _ => Found::OutOfRange,
             }),
         }
     }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::number;
-use super::rules::Found;
+use super::rows::gnss;
+use super::rules::{Found, position};
 use super::sentence::Fields;
-use super::table::{BadField, DEG_RAD};
+use super::table::{BadField, DEG_RAD, KM_H_M_S, KNOT_M_S};
 use crate::reading::{Quality, Value};
 use crate::wire::Emit;
 
@@ -122,5 +123,193 @@ pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let path = usize::try_from(number).ok().and_then(|n| paths.get(n)).ok_or(BadField(1))?;
     let raw = if fields.letter(4) == Some(b'A') { read(fields, 2)? } else { None };
     emit.found(*path, "", scaled(raw, -RPM_MAX, RPM_MAX, 1.0 / 60.0));
+    Ok(())
+}
+
+/// The word in a field as an instance: its letters, digits, `-` and `_`, at most `bytes_max`.
+pub fn word(field: &[u8], bytes_max: usize) -> String {
+    let clean = |b: &&u8| b.is_ascii_alphanumeric() || matches!(**b, b'-' | b'_');
+    field.iter().filter(clean).take(bytes_max).map(|b| char::from(*b)).collect()
+}
+
+/// HTD: the heading that the steering has itself, of the kind that its reference says.
+pub fn htd(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let path = match fields.letter(12) {
+        Some(b'T') => "navigation.headingTrue",
+        Some(b'M') => "navigation.headingMagnetic",
+        _ => return Ok(()),
+    };
+    if let Some(heading) = read(fields, 16)? {
+        emit.found(path, "", scaled(Some(heading), 0.0, 360.0, DEG_RAD));
+    }
+    Ok(())
+}
+
+/// OSD: course and speed, over ground unless they are through the water. A course through the water has no path.
+pub fn osd(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    /// No ship is faster, in any unit.
+    const SPEED_MAX: f64 = 1_000.0;
+    let unit = match fields.letter(8) {
+        Some(b'K') => KM_H_M_S,
+        Some(b'N') => KNOT_M_S,
+        Some(b'S') => KM_H_M_S * 1.609_344,
+        _ => 0.0,
+    };
+    let ground = |at: usize| matches!(fields.letter(at), Some(b'B' | b'P' | b'R'));
+    if let (Some(course), true) = (read(fields, 2)?, ground(3)) {
+        emit.found("navigation.courseOverGroundTrue", "", scaled(Some(course), 0.0, 360.0, DEG_RAD));
+    }
+    if let (Some(speed), true) = (read(fields, 4)?, unit > 0.0) {
+        let found = scaled(Some(speed), 0.0, SPEED_MAX, unit);
+        if ground(5) {
+            emit.found("navigation.speedOverGround", "", found);
+        } else if fields.letter(5) == Some(b'W') {
+            emit.found("navigation.speedThroughWater", "", found);
+        }
+    }
+    Ok(())
+}
+
+/// The highest number of a satellite: three digits since NMEA 0183 4.10 for BeiDou and others.
+pub const SATELLITE_MAX: u32 = 999;
+
+/// GNS: the best mode of any system, in GGA's words.
+pub fn gns(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let modes = fields.get(5);
+    let best = gnss::GNS_MODES.iter().find(|(letter, _)| modes.contains(letter)).map_or(b'0', |(_, digit)| *digit);
+    let quality = if modes.is_empty() { None } else { gnss::method_quality(best) };
+    emit.found("navigation.gnss.methodQuality", "", quality.map_or(Found::Blank, Found::Good));
+    Ok(())
+}
+
+/// GSA: how many satellites are in use, of the system that the sentence names; each in a list is only a number.
+pub fn gsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    const SYSTEMS: [&str; 7] = ["", "GPS", "GLONASS", "Galileo", "BeiDou", "QZSS", "NavIC"];
+    let used = (2..14).filter(|at| !fields.get(*at).is_empty()).count();
+    let system = number::whole(fields.get(17)).ok().flatten().and_then(|n| usize::try_from(n).ok());
+    let name = system.and_then(|n| SYSTEMS.get(n)).copied().unwrap_or("");
+    emit.found("navigation.gnss.satellitesUsed", name, Found::Good(Value::Integer(used as i64)));
+    Ok(())
+}
+
+/// GSV: how many satellites are in view, and of each its elevation, azimuth and signal. The instance is its number, and
+/// the signal's where the sentence names one.
+pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let whole = |at: usize, highest: u32| match number::whole(fields.get(at)).map_err(BadField::at(at))? {
+        Some(value) if value > highest => Err(BadField(at)),
+        value => Ok(value),
+    };
+    // Behind the groups of four stands the signal since NMEA 0183 4.10; Quectel's own form adds the system.
+    let extra = fields.count().saturating_sub(3) % 4;
+    let signal = match fields.get(fields.count() - extra.min(fields.count())) {
+        [digit @ (b'1'..=b'9' | b'A'..=b'F')] if extra > 0 => char::from(*digit).to_string(),
+        _ => String::new(),
+    };
+    if whole(1, 99)? == Some(1)
+        && let Some(count) = whole(2, SATELLITE_MAX)?
+    {
+        let path = Cow::Borrowed("navigation.gnss.satellitesInView");
+        emit.push(path, Cow::Owned(signal.clone()), Value::Integer(i64::from(count)), Quality::Good);
+    }
+    let groups = (3..fields.count() - extra.min(fields.count())).step_by(4);
+    for at in groups {
+        let Some(satellite) = whole(at, SATELLITE_MAX)? else { continue };
+        let dash = if signal.is_empty() { "" } else { "-" };
+        let instance = format!("{satellite}{dash}{signal}");
+        let quantities = [
+            ("navigation.gnss.satellite.elevation", read(fields, at + 1)?, 90.0, DEG_RAD),
+            ("navigation.gnss.satellite.azimuth", read(fields, at + 2)?, 360.0, DEG_RAD),
+            ("navigation.gnss.satellite.signalToNoise", read(fields, at + 3)?, 99.0, 1.0),
+        ];
+        for (path, raw, highest, scale) in quantities {
+            // A satellite below the horizon for a minute says -1; one that is not tracked says nothing.
+            if let Found::Good(value) = scaled(raw, -highest, highest, scale) {
+                emit.push(Cow::Borrowed(path), Cow::Owned(instance.clone()), value, Quality::Good);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// GRS: the residual of each satellite, in GSA's order.
+pub fn grs(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    const PLACES: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
+    for (at, place) in (2..).zip(PLACES) {
+        if let Some(residual) = read(fields, at)? {
+            emit.found("navigation.gnss.rangeResidual", place, Found::Good(Value::Float(residual)));
+        }
+    }
+    Ok(())
+}
+
+/// TXT: `^hh` stands for a reserved character.
+pub fn txt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let (mut text, mut rest) = (String::new(), fields.get(3));
+    while let [first, tail @ ..] = rest {
+        let code = if *first == b'^' { tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
+        let escaped = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        text.push(char::from(escaped.unwrap_or(*first)));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    if !text.trim().is_empty() {
+        let instance = Cow::Owned(word(fields.get(2), 2));
+        emit.push(Cow::Borrowed("communication.text"), instance, Value::text(text.trim()), Quality::Good);
+    }
+    Ok(())
+}
+
+/// EPV: a property of a device, by the property's number.
+pub fn epv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let value = fields.get(4).trim_ascii();
+    if fields.letter(0) == Some(b'R') && !value.is_empty() {
+        let instance = Cow::Owned(word(fields.get(3), 4));
+        let value = Value::text(&String::from_utf8_lossy(value));
+        emit.push(Cow::Borrowed("communication.equipmentProperty"), instance, value, Quality::Good);
+    }
+    Ok(())
+}
+
+/// PUBX: message 00 of u-blox receivers.
+pub fn pubx(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    if fields.get(0) != b"00" {
+        return Ok(());
+    }
+    let fix = !matches!(fields.get(7), b"" | b"NF" | b"TT");
+    emit.found("navigation.position", "", if fix { position(fields, 2)? } else { Found::Blank });
+    let numbers = [
+        ("navigation.gnss.horizontalError", 8, 1.0, 9_999.0),
+        ("navigation.gnss.verticalError", 9, 1.0, 9_999.0),
+        ("navigation.speedOverGround", 10, KM_H_M_S, 2_000.0),
+        ("navigation.courseOverGroundTrue", 11, DEG_RAD, 360.0),
+        ("navigation.gnss.differentialAge", 13, 1.0, 86_400.0),
+        ("navigation.gnss.horizontalDilution", 14, 1.0, gnss::DILUTION_MAX),
+        ("navigation.gnss.verticalDilution", 15, 1.0, gnss::DILUTION_MAX),
+        ("navigation.gnss.timeDilution", 16, 1.0, gnss::DILUTION_MAX),
+    ];
+    for (path, at, scale, highest) in numbers {
+        if let (Some(raw), true) = (read(fields, at)?, fix) {
+            emit.found(path, "", scaled(Some(raw), 0.0, highest, scale));
+        }
+    }
+    if let Some(used) = number::whole(fields.get(17)).map_err(BadField::at(17))?.filter(|n| *n <= 99) {
+        emit.good("navigation.gnss.satellites", Value::Integer(i64::from(used)));
+    }
+    Ok(())
+}
+
+/// PFEC: attitude and heave of Furuno's satellite compasses.
+pub fn pfec(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    match fields.get(0) {
+        b"GPatt" => {
+            emit.found("navigation.headingTrue", "", scaled(read(fields, 1)?, 0.0, 360.0, DEG_RAD));
+            emit.found("navigation.attitude.pitch", "", scaled(read(fields, 2)?, -90.0, 90.0, DEG_RAD));
+            emit.found("navigation.attitude.roll", "", scaled(read(fields, 3)?, -180.0, 180.0, DEG_RAD));
+        }
+        b"GPhve" => {
+            let heave = if fields.letter(2) == Some(b'V') { None } else { read(fields, 1)? };
+            emit.found("navigation.heave", "", scaled(heave, -100.0, 100.0, 1.0));
+        }
+        _ => {}
+    }
     Ok(())
 }

@@ -6,11 +6,10 @@ use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 
 use super::number::Malformed;
-use super::rows::TABLE;
+use super::rows::{PROPRIETARY, TABLE};
 use super::sentence::Fields;
 use crate::reading::Value;
 use crate::wire::Emit;
-use crate::wire::{Formatter, Talker};
 
 /// Knots in m/s: 1852 m an hour.
 pub const KNOT_M_S: f64 = 1852.0 / 3600.0;
@@ -20,13 +19,17 @@ pub const KM_H_M_S: f64 = 1.0 / 3.6;
 pub const DEG_RAD: f64 = PI / 180.0;
 /// International foot in metres.
 pub const FOOT_M: f64 = 0.3048;
+/// International nautical mile in metres.
+pub const NAUTICAL_MILE_M: f64 = 1_852.0;
+/// Conventional inch of mercury in pascals.
+pub const INCH_OF_MERCURY_PA: f64 = 3_386.389;
 /// Fathom in metres: six feet.
 pub const FATHOM_M: f64 = 6.0 * FOOT_M;
 
 /// One row of the table.
 #[derive(Debug)]
 pub struct SentenceSpec {
-    /// Three letters.
+    /// Three letters; the whole address of a proprietary sentence.
     pub formatter: &'static str,
     /// What the standard calls it.
     pub meaning: &'static str,
@@ -73,6 +76,10 @@ pub enum Valid {
     IsNot(usize, u8),
     /// Unless this field is this letter; talkers of older editions leave the field off.
     Unless(usize, u8),
+    /// When both fields are this letter.
+    Both(usize, usize, u8),
+    /// When this field is not blank and has another letter than this one somewhere (GNS: a mode for each system).
+    NotAll(usize, u8),
 }
 
 /// One reading that a rule can make.
@@ -114,6 +121,10 @@ pub enum Take {
     Whole(usize, u32),
     /// One letter or digit that stands for a word.
     Word(usize, &'static Words),
+    /// A name or text as it stands.
+    Text(usize),
+    /// A letter for true and one for false.
+    Flag(usize, u8, u8),
 }
 
 /// A number and how it becomes SI: `value * scale + offset`.
@@ -153,6 +164,8 @@ pub enum Special {
     Fields(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// The same, where the fields repeat as a group (XDR).
     Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
+    /// An alert in one sentence or two (ALF): the decoder remembers the first.
+    Alert,
     /// An AIS payload; `true` when it is the own ship's (VDO).
     Ais(bool),
 }
@@ -241,54 +254,95 @@ impl ReadingSpec {
     pub(super) const fn when(self, field: usize, letter: u8) -> Self {
         Self { when: Some((field, letter)), ..self }
     }
+    pub(super) const fn of(self, instance: &'static str) -> Self {
+        Self { instance, ..self }
+    }
 }
 
-/// Formatters of the table as numbers, in its order: found without comparing texts.
+/// Slots of the hash table below: three times the rows, so that most formatters are found at the first look.
+const SLOTS: usize = 256;
+
+/// No row.
+const FREE: u8 = u8::MAX;
+
+/// Formatters by a hash of their three letters, as numbers of rows; a row whose slot is taken stands in the next.
+static ROWS: [u8; SLOTS] = rows();
+
+#[allow(clippy::cast_possible_truncation, reason = "asserted: fewer rows than a u8 counts")]
+const fn rows() -> [u8; SLOTS] {
+    assert!(TABLE.len() < FREE as usize && TABLE.len() * 2 < SLOTS);
+    let mut rows = [FREE; SLOTS];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let mut at = slot(KEYS[row]);
+        while rows[at] != FREE {
+            at = (at + 1) % SLOTS;
+        }
+        rows[at] = row as u8;
+        row += 1;
+    }
+    rows
+}
+
+/// The highest 8 bits of a multiplication by 2^32 over the golden ratio.
+const fn slot(key: u32) -> usize {
+    (key.wrapping_mul(0x9E37_79B9) >> 24) as usize
+}
+
+/// Formatters of the table as numbers, in its order.
 static KEYS: [u32; TABLE.len()] = keys();
 
 const fn keys() -> [u32; TABLE.len()] {
     let mut keys = [0; TABLE.len()];
     let mut at = 0;
     while at < keys.len() {
-        keys[at] = key(TABLE[at].formatter.as_bytes());
+        let [a, b, c] = *TABLE[at].formatter.as_bytes() else { panic!("a formatter has three letters") };
+        keys[at] = u32::from_be_bytes([0, a, b, c]);
         at += 1;
     }
     keys
 }
 
-const fn key(formatter: &[u8]) -> u32 {
-    match formatter {
-        [a, b, c] => u32::from_be_bytes([0, *a, *b, *c]),
-        _ => 0,
+/// The row of an address: by its formatter, or as a whole where it is proprietary.
+pub fn find(address: &[u8]) -> Option<&'static SentenceSpec> {
+    match *address {
+        [b'P', ..] => PROPRIETARY.iter().find(|row| row.formatter.as_bytes() == address),
+        [_, _, a, b, c] => {
+            let key = u32::from_be_bytes([0, a, b, c]);
+            let mut at = slot(key);
+            loop {
+                // There are free slots, so this ends.
+                let row = usize::from(ROWS[at]);
+                if row >= TABLE.len() {
+                    return None;
+                }
+                if KEYS[row] == key {
+                    return Some(&TABLE[row]);
+                }
+                at = (at + 1) % SLOTS;
+            }
+        }
+        _ => None,
     }
-}
-
-/// The row of a formatter. Proprietary sentences have none.
-pub fn find(talker: Talker, formatter: Formatter) -> Option<&'static SentenceSpec> {
-    if talker.as_str().len() != 2 {
-        return None;
-    }
-    let wanted = key(formatter.as_str().as_bytes());
-    KEYS.iter().position(|key| *key == wanted).map(|at| &TABLE[at])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Word;
 
     #[test]
     fn every_row_is_found_and_names_its_fields_once() {
-        let talker = Word::new(b"GP").unwrap();
-        for row in &TABLE {
-            let formatter = Word::new(row.formatter.as_bytes()).unwrap();
-            assert_eq!(find(talker, formatter).map(|r| r.formatter), Some(row.formatter));
+        for row in TABLE.iter().chain(&PROPRIETARY) {
+            let address =
+                if row.formatter.len() == 3 { format!("GP{}", row.formatter) } else { row.formatter.to_owned() };
+            assert_eq!(find(address.as_bytes()).map(|r| r.formatter), Some(row.formatter));
             let mut names: Vec<_> = row.fields.iter().map(|f| f.name).collect();
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), row.fields.len(), "{}: a field's name stands twice", row.formatter);
         }
-        assert!(find(talker, Word::new(b"XXX").unwrap()).is_none());
-        assert!(find(Word::new(b"PGRM").unwrap(), Word::new(b"RMC").unwrap()).is_none());
+        for unknown in ["GPXXX", "PRMC", "PGRMCE", "PXXXX", "GP", ""] {
+            assert!(find(unknown.as_bytes()).is_none(), "{unknown}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Each row of the table against values worked out by hand from IEC 61162-1, and what no input may do.
 
+mod bridge;
+
 use proptest::prelude::*;
 use rstest::rstest;
 

@@ -1,0 +1,34 @@
+//! What the tests of CAN decoders share: a sink that keeps what it is told.
+
+use std::fmt;
+
+use crate::wire::{Decoded, Sink};
+
+/// Keeps readings, and drops by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
+    pub readings: Vec<Decoded>,
+    pub messages: usize,
+    pub dropped: Vec<(&'static str, u64)>,
+}
+
+impl Counting {
+    /// How much was dropped for `reason`.
+    pub fn count(&self, reason: &str) -> u64 {
+        self.dropped.iter().find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count)
+    }
+}
+
+impl Sink for Counting {
+    fn message(&mut self, readings: &mut Vec<Decoded>) {
+        self.messages += 1;
+        self.readings.append(readings);
+    }
+
+    fn dropped(&mut self, reason: &'static str, count: u64, _: &dyn fmt::Display, _: &[u8]) {
+        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, total)) => *total += count,
+            None => self.dropped.push((reason, count)),
+        }
+    }
+}
