@@ -72,7 +72,7 @@ async fn no_fault_on_a_serial_line_makes_a_reading_and_each_is_counted() {
         (Fault::WrongChecksum, "modbus_checksum"),
         (Fault::Exception(4), "modbus_exception_server_device_failure"),
         (Fault::Garbage(vec![0xFF; 40]), "modbus_wrong_unit"),
-        (Fault::Garbage(vec![1, 3, 250, 0, 0]), "modbus_wrong_length"),
+        (Fault::Garbage(vec![1, 3, 250, 0, 0]), "modbus_short_answer"),
     ] {
         let map = MapFile::of(&[(0, "u16"), (1, "u16"), (40, "u16"), (80, "u32")]);
         let (port, address, _open) = pty::pair();
@@ -160,6 +160,18 @@ async fn a_dead_unit_costs_its_neighbours_nothing_they_would_notice() {
     assert!(readings.iter().all(|reading| &*reading.series.key.source != "power.unit2"));
     assert_none_is_wrong(&readings);
     server.abort();
+}
+
+#[tokio::test]
+async fn a_line_on_which_somebody_babbles_is_not_asked_on() {
+    let map = MapFile::of(&[(0, "u16")]);
+    let (mut port, address, _open) = pty::pair();
+    let babble = tokio::spawn(async move { while port.write_all(&[1, 3, 2, 0xAB, 0xCD, 7]).await.is_ok() {} });
+    let rig = Rig::new(&address, Format::Default, &[(1, map.name())], QUICK);
+    rig.until("it gives up", |rig| rig.bus().last_error.contains("never silent")).await;
+    assert!(rig.rejected("modbus_unasked_byte") > 1_000, "{:?}", rig.bus().rejected);
+    babble.abort();
+    assert!(rig.stop().await.is_empty());
 }
 
 #[tokio::test]

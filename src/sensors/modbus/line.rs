@@ -86,6 +86,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
         }
     }
 
+    /// What went by since the last question began.
+    pub(super) const fn overheard(&self) -> Overheard {
+        self.overheard
+    }
+
     /// Asks and waits for the end of the answer, or the end of its time. An error: the line broke.
     pub(super) async fn ask(&mut self, ask: &Ask) -> io::Result<(Outcome<'_>, Overheard)> {
         self.overheard = Overheard::default();

@@ -157,9 +157,13 @@ impl Bus {
                 asked = line.ask(&ask) => asked,
             };
             let asked = match asked {
-                Ok((outcome, overheard)) => Ok(self.tell(outcome, overheard, &mut readings)),
-                Err(source) if source.kind() == ErrorKind::UnexpectedEof => Err(SensorsError::Ended),
-                Err(source) => Err(SensorsError::Broken { source }),
+                Ok((outcome, overheard)) => Ok(self.tell(Some(outcome), overheard, &mut readings)),
+                Err(source) => {
+                    // What was heard before it broke counts too.
+                    let _ = self.tell(None, line.overheard(), &mut readings);
+                    let is_end = source.kind() == ErrorKind::UnexpectedEof;
+                    Err(if is_end { SensorsError::Ended } else { SensorsError::Broken { source } })
+                }
             };
             self.context.hand_over(&mut readings).await;
             let heard = asked??;
@@ -175,11 +179,11 @@ impl Bus {
         }
     }
 
-    /// Tells the poller how a question ended, and the counters what went by. `Ok` whether anything was heard; an error
-    /// when the stream cannot be understood any further.
+    /// Tells the poller how a question ended, if it did, and the counters what went by. `Ok`: whether anything was
+    /// heard; an error when the stream cannot be understood any further.
     fn tell(
         &mut self,
-        outcome: Outcome<'_>,
+        outcome: Option<Outcome<'_>>,
         overheard: Overheard,
         readings: &mut Vec<Reading>,
     ) -> Result<bool, SensorsError> {
@@ -194,14 +198,16 @@ impl Bus {
             sink.dropped(reason, count, &"not the answer to what was asked", b"");
         }
         let knew = self.poller.sources().len();
-        self.poller.done(now.mono_ms, context.entropy.unit(), outcome, &mut sink);
+        if let Some(outcome) = outcome {
+            self.poller.done(now.mono_ms, context.entropy.unit(), outcome, &mut sink);
+        }
         drop(sink);
         let sources = self.poller.sources();
         if sources.len() != knew {
             context.stats.know(sources);
         }
         context.stats.buffers(held);
-        if outcome == Outcome::Refused(Refusal::Header) {
+        if outcome == Some(Outcome::Refused(Refusal::Header)) {
             let source = std::io::Error::new(ErrorKind::InvalidData, "the server does not speak Modbus TCP");
             return Err(SensorsError::Broken { source });
         }
