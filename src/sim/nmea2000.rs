@@ -148,8 +148,8 @@ fn speed(telling: &Telling<'_>) -> Vec<Payload> {
     vec![sid(telling).value(telling.vessel.through_water_ms(), 0.01, 16).absent(16).part(0, 8).absent(4).absent(12)]
 }
 
-/// Depth, and a positive offset: the transducer's distance to the surface. Three values: below the transducer, below the
-/// surface, surface to transducer.
+/// Depth, and a positive offset: the transducer's distance to the surface. Three values: below the transducer, below
+/// the surface, surface to transducer.
 fn depth(telling: &Telling<'_>) -> Vec<Payload> {
     let depth = sid(telling).value(telling.vessel.depth_m(), 0.01, 32);
     vec![depth.signed(TRANSDUCER_DEPTH_M, 0.001, 16).holds(1).part(10, 8)]

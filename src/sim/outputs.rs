@@ -34,8 +34,8 @@ const DATAGRAM_BYTES_MAX: usize = 1_400;
 /// no fault.
 const PORT_STALL_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// How long the end waits for what is still to be written to a port, and then for a listener to read it: a terminal that
-/// closes takes with it what was not read.
+/// How long the end waits for what is still to be written to a port, and then for a listener to read it: a terminal
+/// that closes takes with it what was not read.
 const PORT_LINGER: Duration = Duration::from_millis(500);
 
 /// The batches of one output.

@@ -164,8 +164,8 @@ pub enum SimError {
     },
     /// The system has no such CAN interface.
     #[error(
-        "cannot open the CAN interface `{interface}`; `ip link add dev {interface} type vcan` makes a virtual one where \
-         the kernel has CAN, and +ydwg, +candump or +actisense over tcp:// need none"
+        "cannot open the CAN interface `{interface}`; `ip link add dev {interface} type vcan` makes a virtual one \
+         where the kernel has CAN, and +ydwg, +candump or +actisense over tcp:// need none"
     )]
     Can {
         /// Which.
