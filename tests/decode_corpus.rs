@@ -18,7 +18,7 @@ use corpus::oracle::{self, Tally};
 use corpus::sets::{Oracle, SETS, Set};
 use hawser::decode::{DecodeOptions, decode};
 use hawser::reading::Value;
-use hawser::wire::nmea0183::{self, PROPRIETARY, TABLE};
+use hawser::wire::nmea0183::{self, PROPRIETARY, Rejected, TABLE};
 use hawser::wire::pcap::{Capture, Contents};
 use hawser::wire::{Decoded, Sink, StreamDecoder, iec61162_450, unit};
 
