@@ -140,8 +140,8 @@ async fn an_adapter_that_is_pulled_out_and_plugged_in_again_is_the_same_source()
     assert_eq!((&*readings[0].series.key.source, registry.len()), ("depth.SD", 1));
 }
 
-/// A line of 38,400 bits a second that is listened to at another rate gives garbage. A pseudo-terminal has no rate of its
-/// own, so its far end looks at what the near end has set.
+/// A line of 38,400 bits a second that is listened to at another rate gives garbage. A pseudo-terminal has no rate of
+/// its own, so its far end looks at what the near end has set.
 #[tokio::test]
 async fn the_rate_of_a_line_is_found_by_listening() {
     let dir = tempfile::tempdir().unwrap();

@@ -89,7 +89,8 @@ pub struct BusConfig {
     pub name: String,
     /// What is spoken on it.
     pub protocol: Protocol,
-    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on, `serial:///dev/…`, `can://can0`.
+    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on, `serial:///dev/...`,
+    /// `can://can0`.
     pub address: String,
     /// What carries the frames or requests, where the address leaves it open.
     #[serde(default)]

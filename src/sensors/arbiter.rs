@@ -1,10 +1,10 @@
 //! Which of several sources of the same quantity is shown. Pure: time is handed in.
 //!
-//! Everything is recorded; but where two receivers tell a position, pages and brokers get one of them, or the ship would
-//! jump between their antennas. The source that stands first in the configuration is preferred; without a rule the one
-//! that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the next
-//! takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded, counted,
-//! and shown as such.
+//! Everything is recorded; but where two receivers tell a position, pages and brokers get one of them, or the ship
+//! would jump between their antennas. The source that stands first in the configuration is preferred; without a rule
+//! the one that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the
+//! next takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded,
+//! counted, and shown as such.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! What is kept of the readings of one bus, and when a series counts as stale. Pure: time is handed in.
 //!
 //! A series goes stale when several of its usual intervals passed without a reading: it then gets one reading without a
-//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule, readings
-//! that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change of
-//! quality, or the first reading of a series.
+//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule,
+//! readings that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change
+//! of quality, or the first reading of a series.
 //!
-//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus invented.
-//! Its number goes to a new one; else some weeks in a busy strait would use up all there are.
+//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus
+//! invented. Its number goes to a new one; else some weeks in a busy strait would use up all there are.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -53,8 +53,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02, 2.4.1,
-/// has 1 s at 9,600 baud as usual.
+/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02,
+/// 2.4.1, has 1 s at 9,600 baud as usual.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The first wait after a failure.

@@ -1,9 +1,9 @@
 //! A bus on a serial port: an adapter, an on-board UART, a pseudo-terminal. 8 data bits, no parity, 1 stop bit, as IEC
 //! 61162-1, 5.2 has it.
 //!
-//! Found by its path; the paths below `/dev/serial/by-id` name the adapter, so that it is the same source wherever it is
-//! plugged in again. While the path is not there it is looked for every few seconds. Its rate is configured, or found by
-//! listening. It refuses to write.
+//! Found by its path; the paths below `/dev/serial/by-id` name the adapter, so that it is the same source wherever it
+//! is plugged in again. While the path is not there it is looked for every few seconds. Its rate is configured, or
+//! found by listening. It refuses to write.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
-//! A bus of datagrams: whoever sends to our port, or to a multicast group that is joined. A datagram is a unit: its last
-//! line ends with it, and the next datagram may come from another sender.
+//! A bus of datagrams: whoever sends to our port, or to a multicast group that is joined. A datagram is a unit: its
+//! last line ends with it, and the next datagram may come from another sender.
 //!
 //! Datagrams cannot be held back: what the lane cannot take is refused and counted as `bus_full`. What the kernel drops
 //! because this task was not run in time is counted by the kernel only (`/proc/net/udp`, column drops). It never sends.
