@@ -97,6 +97,7 @@ pub(crate) struct ReadingMaker {
     known: HashMap<SeriesId, Arc<Series>>,
     registry: SeriesRegistry,
     rejects: RejectLog,
+    ignored: RejectLog,
 }
 
 /// A series of this bus, in the decoder's words. Built by moving what was decoded: no allocation.
@@ -110,7 +111,7 @@ struct SeriesId {
 
 impl ReadingMaker {
     pub(crate) fn new(stats: Arc<BusStats>, registry: SeriesRegistry) -> Self {
-        Self { stats, registry, known: HashMap::new(), rejects: RejectLog::default() }
+        Self { stats, registry, known: HashMap::new(), rejects: RejectLog::default(), ignored: RejectLog::default() }
     }
 
     /// The sink of what came at `now`; its readings are appended to `out`.
@@ -135,6 +136,13 @@ impl ReadingMaker {
         // No more than twice what the registry has: what it refused is not kept, what it retired is let go above.
         self.known.insert(id, Arc::clone(&series));
         Some(series)
+    }
+
+    fn ignore(&mut self, reason: &'static str, count: u64, what: &dyn Display, now: Now) {
+        self.stats.ignored(reason, count);
+        if self.ignored.note(reason, count, now.mono_ms) == Say::First {
+            tracing::info!(bus = self.stats.name(), reason, %what, "passed over; more of it is only counted");
+        }
     }
 
     fn reject(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8], now: Now) {
@@ -181,6 +189,10 @@ impl Sink for Taking<'_> {
 
     fn dropped(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8]) {
         self.maker.reject(reason, count, why, near, self.now);
+    }
+
+    fn ignored(&mut self, reason: &'static str, count: u64, what: &dyn Display, _near: &[u8]) {
+        self.maker.ignore(reason, count, what, self.now);
     }
 }
 
@@ -289,7 +301,8 @@ mod tests {
         }
         assert_eq!((registry.len(), intake.maker.known.len()), (2, 2));
         // `PA` to `PZ` are no talkers: `P` opens a proprietary sentence.
-        let dropped = rejected(&intake, REASON_SERIES_LIMIT) + rejected(&intake, REASON_UNSUPPORTED);
+        let ignored = intake.maker.stats.snapshot(now).ignored;
+        let dropped = rejected(&intake, REASON_SERIES_LIMIT) + ignored[REASON_UNSUPPORTED];
         assert_eq!(dropped + kept as u64, 26 * 26, "each is kept or counted");
         assert_eq!(taken(&mut intake, &line("AADBT,7.8,f,2.4,M,1.3,F"), now).len(), 1);
     }

@@ -148,7 +148,8 @@ const UNITS: &[(&str, &[&str])] = &[
         "K",
         &[
             "electrical.*.temperature",
-            "electrical.*.*Temperature",
+            "electrical.*.panelTemperature",
+            "electrical.*.regulatorTemperature",
             "propulsion.*.temperature",
             "propulsion.*.*Temperature",
             "tanks.*.temperature",

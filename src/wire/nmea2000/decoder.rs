@@ -187,7 +187,7 @@ impl Messages {
             }
             Known::Unknown => {
                 self.counts.count_unsupported(identifier.pgn);
-                sink.dropped(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
+                sink.ignored(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
             }
         }
         sink.message(&mut self.readings);
