@@ -180,7 +180,7 @@ impl<'a, W: Write> Run<'a, W> {
         self.check()?;
         self.output.flush().map_err(DecodeError::Write)?;
         self.summary.ais_fragments_lost = self.decoder.ais_fragments_lost();
-        self.summary.ais_messages_unread = self.decoder.ais_unread().iter().sum();
+        self.summary.ais_messages_unread = self.decoder.ais_unread();
         Ok(self.summary)
     }
 }

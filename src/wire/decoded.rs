@@ -52,6 +52,11 @@ impl<'a> Emit<'a> {
         Self { observed_at, ..self }
     }
 
+    /// Who told all of them.
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
     /// When all of them were measured, if the message says so.
     pub const fn observed_at(&self) -> Option<Stamp> {
         self.observed_at

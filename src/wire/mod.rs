@@ -7,6 +7,7 @@
 pub mod can;
 pub mod dbc;
 mod decoded;
+pub mod iec61162_450;
 pub mod j1939;
 pub mod modbus;
 pub mod nmea0183;

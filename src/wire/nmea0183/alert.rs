@@ -10,7 +10,7 @@ use super::sentence::Fields;
 use super::table::BadField;
 use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, Notification};
-use crate::wire::{Emit, Talker};
+use crate::wire::{Emit, Source};
 
 /// Alerts whose second sentence is awaited. It follows at once; a talker more, or garbage, gives up the oldest, whose
 /// first sentence has told the alert already.
@@ -33,7 +33,7 @@ pub struct Alerts {
 
 #[derive(Debug)]
 struct First {
-    talker: Talker,
+    source: Source,
     sequence: Option<u8>,
     name: String,
     notification: Notification,
@@ -41,10 +41,11 @@ struct First {
 
 impl Alerts {
     /// ALF: the first sentence is the alert, the second a longer text for it.
-    pub fn alf(&mut self, talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    pub fn alf(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+        let source = emit.source();
         let (total, nth) = (whole(fields, 0, 9)?, whole(fields, 1, 9)?);
         let (name, sequence, said) = (name(fields, 7), fields.letter(2), text(fields, 12));
-        let same = |first: &First| first.talker == talker && first.sequence == sequence && first.name == name;
+        let same = |first: &First| first.source == source && first.sequence == sequence && first.name == name;
         let awaited = self.awaited.iter().position(same).map(|at| self.awaited.remove(at));
         if nth > 1 {
             // Without the first there is no state, and nothing to tell.
@@ -61,7 +62,7 @@ impl Alerts {
             if self.awaited.len() >= AWAITED_MAX {
                 self.awaited.remove(0);
             }
-            self.awaited.push(First { talker, sequence, name, notification });
+            self.awaited.push(First { source, sequence, name, notification });
         }
         Ok(())
     }

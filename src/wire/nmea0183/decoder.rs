@@ -8,11 +8,12 @@ use super::reject::Rejected;
 use super::rules;
 use super::sentence::{ChecksumRule, Fields, Sentence};
 use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
+use super::tag::{Tag, TagCounts, Tags};
 use super::time::{self, Dates, Day, TimeOfDay};
 use crate::clock::Stamp;
 use crate::reading::Quality;
+use crate::wire::Formatter;
 use crate::wire::{Decoded, Emit, Source};
-use crate::wire::{Formatter, Talker};
 
 /// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
 /// perhaps 30. More are counted together, so that garbage cannot grow the list.
@@ -46,6 +47,7 @@ pub struct Decoder {
     dates: Dates,
     ais: Ais,
     alerts: Alerts,
+    tags: Tags,
     counts: DecoderCounts,
 }
 
@@ -70,27 +72,37 @@ impl Decoder {
         self.ais.fragments_lost()
     }
 
-    /// AIS messages whose type is not read yet; the index is the type.
-    pub const fn ais_unread(&self) -> &[u64; 64] {
+    /// What TAG blocks said was missing.
+    pub const fn tags(&self) -> TagCounts {
+        self.tags.counts()
+    }
+
+    /// AIS messages of reserved types, for the counter `ais_message_unread`.
+    pub const fn ais_unread(&self) -> u64 {
         self.ais.unread()
     }
 
     /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table
     /// does not have is no error: the sentence comes back without a `spec`, and is counted.
     pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
+        let (tag, line) = match line {
+            [b'\\', ..] => {
+                let (tag, line) = Tag::read(line)?;
+                (self.tags.follow(tag), line)
+            }
+            _ => (Tag::default(), line),
+        };
         let sentence = Sentence::parse(line, self.rule)?;
         let Some(spec) = sentence.spec else {
             self.counts.count_unsupported(sentence.formatter);
             return Ok(sentence);
         };
+        let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);
         let before = out.len();
         let fields = sentence.index()?;
         let done = match spec.special {
-            Special::Ais(own) => {
-                let emit = Emit::new(out, Source::Talker(sentence.talker), None);
-                self.ais.take(&fields, sentence.talker, own, emit)
-            }
-            _ => self.readings(spec, &fields, sentence.talker, out).map(Ok),
+            Special::Ais(own) => self.ais.take(&fields, own, Emit::new(out, source, tag.time)),
+            _ => self.readings(spec, &fields, Emit::new(out, source, tag.time)).map(Ok),
         };
         let done = done.unwrap_or_else(|BadField(at)| {
             let field = spec.fields.get(at).map_or("extra", |f| f.name);
@@ -99,15 +111,10 @@ impl Decoder {
         done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
     }
 
-    fn readings(
-        &mut self,
-        spec: &'static SentenceSpec,
-        fields: &Fields<'_>,
-        talker: Talker,
-        out: &mut Vec<Decoded>,
-    ) -> Result<(), BadField> {
-        let observed_at = self.observed_at(spec.time, fields, talker);
-        let mut emit = Emit::new(out, Source::Talker(talker), observed_at);
+    fn readings(&mut self, spec: &'static SentenceSpec, fields: &Fields<'_>, emit: Emit<'_>) -> Result<(), BadField> {
+        // The instrument's own time is nearer to the measurement than the network's.
+        let observed_at = self.observed_at(spec.time, fields, emit.source()).or(emit.observed_at());
+        let mut emit = emit.observed(observed_at);
         for rule in spec.readings {
             rules::apply(rule, fields, &mut emit)?;
         }
@@ -118,12 +125,12 @@ impl Decoder {
                 Ok(())
             }
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
-            Special::Alert => self.alerts.alf(talker, fields, &mut emit),
+            Special::Alert => self.alerts.alf(fields, &mut emit),
         }
     }
 
     /// When the sentence was measured, by its own word.
-    fn observed_at(&mut self, rule: TimeRule, fields: &Fields<'_>, talker: Talker) -> Option<Stamp> {
+    fn observed_at(&mut self, rule: TimeRule, fields: &Fields<'_>, source: Source) -> Option<Stamp> {
         let (at, valid, day) = match rule {
             TimeRule::None => return None,
             TimeRule::Utc(at, valid) => (at, valid, None),
@@ -135,10 +142,10 @@ impl Decoder {
         }
         let time = TimeOfDay::read(fields.get(at))?;
         match (rule, day) {
-            (_, Some(day)) => Some(self.dates.set(talker, day, time)),
+            (_, Some(day)) => Some(self.dates.set(source, day, time)),
             // ZDA without a date says nothing that could be believed.
             (TimeRule::UtcDayMonthYear(_), None) => None,
-            (_, None) => self.dates.stamp(talker, time),
+            (_, None) => self.dates.stamp(source, time),
         }
     }
 }

@@ -38,6 +38,7 @@ mod special;
 mod split;
 mod stream;
 mod table;
+mod tag;
 mod target;
 mod time;
 mod xdr;
@@ -50,6 +51,11 @@ pub use reject::Rejected;
 pub use rows::{PROPRIETARY, TABLE};
 pub use sentence::{ChecksumRule, FIELDS_MAX, Sentence, checksum};
 pub use split::{LINE_BYTES_MAX, LineSplitter};
-pub use stream::{REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_UNSUPPORTED, Stream};
+pub(in crate::wire) use stream::Lines;
+pub use stream::{
+    REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD, REASON_TAG_GROUP_GAP, REASON_TAG_LINE_GAP, REASON_TAG_PARAMETER,
+    REASON_UNSUPPORTED, Stream,
+};
 pub use table::{Absent, FieldSpec, SentenceSpec};
+pub use tag::{Group, Tag, TagCounts};
 pub use xdr::unit_of_quantity as unit_of_transducer;

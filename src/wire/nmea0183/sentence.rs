@@ -4,6 +4,7 @@
 
 use super::reject::Rejected;
 use super::table::{self, SentenceSpec};
+use super::tag::Tag;
 use crate::wire::{Formatter, Talker, Word};
 
 /// The most fields a decoded sentence may have. 82 characters hold 38 at most; XDR of long lines reaches 48.
@@ -36,7 +37,7 @@ impl<'a> Sentence<'a> {
     /// Reads one line as the splitter hands it out: perhaps TAG blocks, `$` or `!`, address, fields, perhaps a
     /// checksum. What stands behind the checksum (receivers' own stamps) is not looked at.
     pub fn parse(line: &'a [u8], rule: ChecksumRule) -> Result<Self, Rejected> {
-        let line = skip_tag_blocks(line.trim_ascii_end())?;
+        let (_, line) = Tag::read(line.trim_ascii_end())?;
         let [b'$' | b'!', rest @ ..] = line else { return Err(Rejected::NotASentence) };
         let content = checked(rest, rule)?;
         let (address, body) = match content.iter().position(|b| *b == b',') {
@@ -98,22 +99,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The line behind its TAG blocks, each with a right checksum (NMEA 0183 4.10, section 7.2).
-fn skip_tag_blocks(line: &[u8]) -> Result<&[u8], Rejected> {
-    let mut rest = line;
-    while let [b'\\', block @ ..] = rest {
-        let close = block.iter().position(|b| *b == b'\\').ok_or(Rejected::BadTagBlock)?;
-        checked(&block[..close], ChecksumRule::Required).map_err(|_| Rejected::BadTagBlock)?;
-        rest = &block[close + 1..];
-        if rest.is_empty() {
-            return Err(Rejected::BadTagBlock);
-        }
-    }
-    Ok(rest)
-}
-
 /// What stands before `*hh`, when `hh` is the exclusive or of its characters (IEC 61162-1, 7.2.6).
-fn checked(rest: &[u8], rule: ChecksumRule) -> Result<&[u8], Rejected> {
+pub(super) fn checked(rest: &[u8], rule: ChecksumRule) -> Result<&[u8], Rejected> {
     let usual = rest.len().checked_sub(3).filter(|at| rest[*at] == b'*');
     let Some(star) = usual.or_else(|| rest.iter().position(|b| *b == b'*')) else {
         return if rule == ChecksumRule::Required { Err(Rejected::NoChecksum) } else { Ok(rest) };

@@ -9,8 +9,17 @@ pub const REASON_UNSUPPORTED: &str = "unsupported_sentence";
 /// Reason: a fragment of an AIS message whose other fragments never came.
 pub const REASON_AIS_FRAGMENT_LOST: &str = "ais_fragment_lost";
 
-/// Reason: an AIS message of a type that makes no readings.
+/// Reason: an AIS message of a reserved type.
 pub const REASON_AIS_UNREAD: &str = "ais_message_unread";
+
+/// Reason: a line that a TAG block's number says was sent, and that never came.
+pub const REASON_TAG_LINE_GAP: &str = "tag_line_gap";
+
+/// Reason: a line of a TAG block's group that never came.
+pub const REASON_TAG_GROUP_GAP: &str = "tag_group_gap";
+
+/// Reason: a parameter of a TAG block that is malformed; its sentence is read.
+pub const REASON_TAG_PARAMETER: &str = "bad_tag_parameter";
 
 /// Makes readings of the bytes of one bus.
 #[derive(Debug, Default)]
@@ -21,41 +30,40 @@ pub struct Stream {
 
 /// What stands behind the splitter.
 #[derive(Debug, Default)]
-struct Lines {
+pub(in crate::wire) struct Lines {
     decoder: Decoder,
     decoded: Vec<Decoded>,
-    /// AIS fragments lost and messages unread, as far as they were told.
-    ais_told: [u64; 2],
+    /// What the decoder counted without refusing a line, as far as it was told.
+    told: [u64; 5],
 }
 
 impl StreamDecoder for Stream {
     fn push(&mut self, bytes: &[u8], _mono_ms: u64, sink: &mut dyn Sink) {
         let Self { splitter, lines } = self;
         splitter.push(bytes, |line| lines.line(line, bytes, sink));
-        lines.tell_ais(sink);
+        lines.tell(sink);
     }
 
     fn end_of_datagram(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
         let Self { splitter, lines } = self;
         splitter.finish(|line| lines.line(line, b"", sink));
-        lines.tell_ais(sink);
+        lines.tell(sink);
     }
 
     /// Forgets the talkers' dates too: one kept over an outage is yesterday's.
     fn end_of_stream(&mut self, mono_ms: u64, sink: &mut dyn Sink) {
         self.end_of_datagram(mono_ms, sink);
-        self.lines.decoder = Decoder::new();
-        self.lines.ais_told = [0; 2];
+        self.lines.forget();
     }
 
     fn held_bytes(&self) -> usize {
-        self.splitter.held_bytes() + self.lines.decoded.capacity() * size_of::<Decoded>()
+        self.splitter.held_bytes() + self.lines.held_bytes()
     }
 }
 
 impl Lines {
     /// Handles one line, or the reason why there is none. `near` is a sample where the splitter kept nothing.
-    fn line(&mut self, line: Result<&[u8], Rejected>, near: &[u8], sink: &mut dyn Sink) {
+    pub fn line(&mut self, line: Result<&[u8], Rejected>, near: &[u8], sink: &mut dyn Sink) {
         let bytes = line.unwrap_or(near);
         match line.and_then(|line| self.decoder.decode(line, &mut self.decoded)) {
             Ok(sentence) => {
@@ -68,16 +76,32 @@ impl Lines {
         }
     }
 
-    /// Tells what the decoder dropped without refusing a line: fragments whose rest never came, messages of types that
-    /// are not read.
-    fn tell_ais(&mut self, sink: &mut dyn Sink) {
-        let now = [self.decoder.ais_fragments_lost(), self.decoder.ais_unread().iter().sum()];
-        let reasons = [REASON_AIS_FRAGMENT_LOST, REASON_AIS_UNREAD];
-        for ((reason, total), told) in reasons.into_iter().zip(now).zip(&mut self.ais_told) {
+    /// Tells what the decoder counted without refusing a line: what never came, and what nobody reads.
+    pub fn tell(&mut self, sink: &mut dyn Sink) {
+        let tags = self.decoder.tags();
+        let counts = [
+            (REASON_AIS_FRAGMENT_LOST, self.decoder.ais_fragments_lost()),
+            (REASON_AIS_UNREAD, self.decoder.ais_unread()),
+            (REASON_TAG_LINE_GAP, tags.lines_missing),
+            (REASON_TAG_GROUP_GAP, tags.group_lines_missing),
+            (REASON_TAG_PARAMETER, tags.bad_parameters),
+        ];
+        for ((reason, total), told) in counts.into_iter().zip(&mut self.told) {
             if total > *told {
-                sink.dropped(reason, total - *told, &"AIS", b"");
+                sink.dropped(reason, total - *told, &"counted by the decoder", b"");
                 *told = total;
             }
         }
+    }
+
+    /// Forgets what was remembered and counted: behind the next connection may stand another device.
+    pub fn forget(&mut self) {
+        self.decoder = Decoder::new();
+        self.told = [0; 5];
+    }
+
+    /// Bytes of memory that are held between two lines.
+    pub const fn held_bytes(&self) -> usize {
+        self.decoded.capacity() * size_of::<Decoded>()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Stamp;
 use crate::reading::Value;
-use crate::wire::Talker;
+use crate::wire::Source;
 
 /// Microseconds a second.
 const SECOND_US: i64 = 1_000_000;
@@ -128,7 +128,7 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
 /// What a talker's last date was, and what time it had then.
 #[derive(Clone, Copy, Debug)]
 struct Dated {
-    talker: Talker,
+    source: Source,
     day: Day,
     time: TimeOfDay,
     /// Whether midnight passed since the talker said the date. Once only: after a second one the date is a guess.
@@ -143,9 +143,9 @@ pub struct Dates {
 
 impl Dates {
     /// A talker says its date and time.
-    pub fn set(&mut self, talker: Talker, day: Day, time: TimeOfDay) -> Stamp {
-        let dated = Dated { talker, day, time, crossed: false };
-        match self.known.iter().position(|d| d.talker == talker) {
+    pub fn set(&mut self, source: Source, day: Day, time: TimeOfDay) -> Stamp {
+        let dated = Dated { source, day, time, crossed: false };
+        match self.known.iter().position(|d| d.source == source) {
             Some(at) => self.known[at] = dated,
             None => {
                 if self.known.len() >= TALKERS_MAX {
@@ -158,8 +158,8 @@ impl Dates {
     }
 
     /// A talker says a time of day: when that was, if its date is known and not too old.
-    pub fn stamp(&mut self, talker: Talker, time: TimeOfDay) -> Option<Stamp> {
-        let at = self.known.iter().position(|d| d.talker == talker)?;
+    pub fn stamp(&mut self, source: Source, time: TimeOfDay) -> Option<Stamp> {
+        let at = self.known.iter().position(|d| d.source == source)?;
         let dated = &mut self.known[at];
         let leap = time.0 - dated.time.0;
         if leap > HALF_DAY_US {
@@ -188,8 +188,8 @@ mod tests {
         TimeOfDay::read(text.as_bytes()).unwrap()
     }
 
-    fn talker(name: &str) -> Talker {
-        Word::new(name.as_bytes()).unwrap()
+    fn talker(name: &str) -> Source {
+        Source::Talker(Word::new(name.as_bytes()).unwrap())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Puts AIS messages of several sentences together. Bounded by count and by age, measured in sentences: there is no
 //! clock.
 
-use crate::wire::Talker;
+use crate::wire::Source;
 
 /// Messages that may be in the making at once: ten sequence numbers on two channels, and one more talker's share.
 const MESSAGES_MAX: usize = 32;
@@ -16,7 +16,7 @@ const PAYLOAD_BYTES_MAX: usize = 9 * 82;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Who spoke.
-    pub talker: Talker,
+    pub source: Source,
     /// VDO or VDM.
     pub own: bool,
     /// Radio channel; blank for some receivers.
@@ -124,9 +124,11 @@ impl Fragments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Word;
 
     fn fragment(sequence: u8, total: u8, number: u8, payload: &'static [u8]) -> Fragment<'static> {
-        let key = Key { talker: Talker::default(), own: false, channel: Some(b'A'), sequence: Some(sequence) };
+        let key =
+            Key { source: Source::Talker(Word::default()), own: false, channel: Some(b'A'), sequence: Some(sequence) };
         Fragment { key, total, number, fill: 0, payload }
     }
 
@@ -160,8 +162,8 @@ mod tests {
     fn memory_is_bounded_by_count_and_age() {
         let mut fragments = Fragments::default();
         for n in 0..1_000_u32 {
-            let talker = Talker::new(&[b'A' + (n / 26 % 26) as u8, b'A' + (n % 26) as u8]).unwrap();
-            let key = Key { talker, own: n % 2 == 0, channel: None, sequence: None };
+            let word = Word::new(&[b'A' + (n / 26 % 26) as u8, b'A' + (n % 26) as u8]).unwrap();
+            let key = Key { source: Source::Talker(word), own: n % 2 == 0, channel: None, sequence: None };
             fragments.join(Fragment { key, total: 2, number: 1, fill: 0, payload: b"abc" });
             assert!(fragments.making.len() <= MESSAGES_MAX);
         }

@@ -1,38 +1,30 @@
 //! AIS in VDM and VDO sentences: fragments are put together, the payload is unpacked, its values become readings.
 //!
-//! Crate `ais` decodes the static messages (types 4, 5, 11, 19, 21, 24). What it rounds is read from the bits here: it
-//! keeps positions as `f32` (a step of 1.7 m at 180 degrees), gives the rate of turn without its sign, and does not
-//! know the position of type 27 that is not available. It does not decode types 22, 23, 25 and 26. Types without a
-//! vessel's data (6 to 8, 10, 12 to 17, 20) make no readings yet; all of those are counted by type, none is an error.
+//! All 27 types make readings, each in its sender's context. Types 0 and 28 to 63 are reserved and counted.
 
 mod bits;
 mod fragments;
+mod items;
+mod service;
+mod statics;
+mod text;
 mod values;
+mod weather;
 
 use super::number;
 use super::reject::Rejected;
 use super::sentence::Fields;
 use super::table::BadField;
-use crate::wire::Emit;
-use crate::wire::Talker;
+use crate::wire::{Emit, Source};
 use bits::Bits;
 use fragments::{Fragment, Fragments, Key};
 
-/// AIS types are six bits.
-const TYPES: usize = 64;
-
 /// AIS messages of one bus on their way in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ais {
     fragments: Fragments,
     bytes: Vec<u8>,
-    unread: [u64; TYPES],
-}
-
-impl Default for Ais {
-    fn default() -> Self {
-        Self { fragments: Fragments::default(), bytes: Vec::new(), unread: [0; TYPES] }
-    }
+    unread: u64,
 }
 
 impl Ais {
@@ -41,27 +33,21 @@ impl Ais {
         self.fragments.lost()
     }
 
-    /// Messages that made no reading since nothing here reads their type; the index is the type.
-    pub const fn unread(&self) -> &[u64; TYPES] {
-        &self.unread
+    /// Messages of reserved types, which make no reading.
+    pub const fn unread(&self) -> u64 {
+        self.unread
     }
 
     /// Takes one VDM or VDO sentence; emits readings when it completes a message.
-    pub fn take(
-        &mut self,
-        fields: &Fields<'_>,
-        talker: Talker,
-        own: bool,
-        emit: Emit<'_>,
-    ) -> Result<Result<(), Rejected>, BadField> {
-        let fragment = fragment(fields, talker, own)?;
+    pub fn take(&mut self, fields: &Fields<'_>, own: bool, emit: Emit<'_>) -> Result<Result<(), Rejected>, BadField> {
+        let fragment = fragment(fields, emit.source(), own)?;
         let fill = fragment.fill;
         let Some(payload) = self.fragments.join(fragment) else { return Ok(Ok(())) };
         let Some(bits) = Bits::unpack(payload, fill, &mut self.bytes) else { return Ok(Err(Rejected::BadAisPayload)) };
         Ok(match values::read(&bits, own, emit) {
             Ok(values::Read::Readings) => Ok(()),
-            Ok(values::Read::Unread(kind)) => {
-                self.unread[usize::from(kind) % TYPES] += 1;
+            Ok(values::Read::Reserved) => {
+                self.unread += 1;
                 Ok(())
             }
             Err(values::Broken) => Err(Rejected::BadAisPayload),
@@ -70,7 +56,7 @@ impl Ais {
 }
 
 /// The sentence's own fields (IEC 61162-1, 8.3.99 VDM).
-fn fragment<'a>(fields: &Fields<'a>, talker: Talker, own: bool) -> Result<Fragment<'a>, BadField> {
+fn fragment<'a>(fields: &Fields<'a>, source: Source, own: bool) -> Result<Fragment<'a>, BadField> {
     /// A single digit each, by the standard.
     const FRAGMENTS_MAX: u32 = 9;
     let digit = |at: usize, highest: u32| match number::whole(fields.get(at)).map_err(BadField::at(at))? {
@@ -84,5 +70,5 @@ fn fragment<'a>(fields: &Fields<'a>, talker: Talker, own: bool) -> Result<Fragme
     let channel = fields.get(3).first().copied();
     // Receivers leave the field blank when no bit is filling.
     let fill = digit(5, 5)?.unwrap_or(0);
-    Ok(Fragment { key: Key { talker, own, channel, sequence }, total, number, fill, payload: fields.get(4) })
+    Ok(Fragment { key: Key { source, own, channel, sequence }, total, number, fill, payload: fields.get(4) })
 }

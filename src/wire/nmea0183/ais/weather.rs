@@ -1,0 +1,146 @@
+//! Weather and water in AIS broadcasts of the IMO: type 8, area 1, function 31 (SN.1/Circ.289) and the older function 11
+//! (SN.1/Circ.236). The station tells of its own place: its context.
+
+use super::bits::Bits;
+use super::items::{Form, Item, item};
+use crate::reading::Value;
+use crate::wire::Emit;
+use crate::wire::nmea0183::special::CELSIUS_K;
+use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, NAUTICAL_MILE_M};
+
+/// Fields behind visibility have the same order in both functions, and other codes.
+const WIND: &str = "environment.wind.speedOverGround";
+const WIND_FROM: &str = "environment.wind.directionTrue";
+const GUST: &str = "environment.wind.gust";
+const GUST_FROM: &str = "environment.wind.gustDirectionTrue";
+const AIR: &str = "environment.outside.temperature";
+const HUMIDITY: &str = "environment.outside.relativeHumidity";
+const DEW: &str = "environment.outside.dewPointTemperature";
+const PRESSURE: &str = "environment.outside.pressure";
+const TENDENCY: &str = "environment.outside.pressureTendency";
+const VISIBILITY: &str = "environment.outside.horizontalVisibility";
+const LEVEL: &str = "environment.water.level";
+const LEVEL_TREND: &str = "environment.water.levelTrend";
+const DRIFT: &str = "environment.current.drift";
+const SET: &str = "environment.current.setTrue";
+const AT_DEPTH: &str = "environment.current.depth";
+const WAVE: &str = "environment.water.waves.significantHeight";
+const WAVE_PERIOD: &str = "environment.water.waves.period";
+const WAVE_FROM: &str = "environment.water.waves.directionTrue";
+const SWELL: &str = "environment.water.swell.height";
+const SWELL_PERIOD: &str = "environment.water.swell.period";
+const SWELL_FROM: &str = "environment.water.swell.directionTrue";
+const SEA: &str = "environment.water.seaState";
+const WATER: &str = "environment.water.temperature";
+const PRECIPITATION: &str = "environment.outside.precipitationType";
+const SALINITY: &str = "environment.water.salinity";
+const ICE: &str = "environment.water.ice";
+
+const KNOTS: Form = Form::Scaled(0, 126, KNOT_M_S, 0.0);
+const DIRECTION: Form = Form::Scaled(0, 359, DEG_RAD, 0.0);
+/// Tenths of a knot, to 25.0.
+const CURRENT: Form = Form::Scaled(0, 250, KNOT_M_S / 10.0, 0.0);
+const METRES: Form = Form::Scaled(0, 30, 1.0, 0.0);
+const HEIGHT: Form = Form::Scaled(0, 250, 0.1, 0.0);
+const SECONDS: Form = Form::Scaled(0, 60, 1.0, 0.0);
+/// Beaufort's numbers.
+const SEA_STATE: Form = Form::Count(0, 12);
+const TREND: Form = Form::Count(0, 2);
+
+static CIRCULAR_289: [Item; 35] = [
+    item(122, 7, WIND, KNOTS),
+    item(129, 7, GUST, KNOTS),
+    item(136, 9, WIND_FROM, DIRECTION),
+    item(145, 9, GUST_FROM, DIRECTION),
+    item(154, 11, AIR, Form::Signed(-600, 600, 0.1, CELSIUS_K)),
+    item(165, 7, HUMIDITY, Form::Scaled(0, 100, 0.01, 0.0)),
+    item(172, 10, DEW, Form::Signed(-200, 500, 0.1, CELSIUS_K)),
+    // 799 hPa and less; 402 is 1,201 hPa and more.
+    item(182, 9, PRESSURE, Form::Scaled(0, 402, 100.0, 79_900.0)),
+    item(191, 2, TENDENCY, TREND),
+    item(194, 7, VISIBILITY, Form::Scaled(0, 126, NAUTICAL_MILE_M / 10.0, 0.0)),
+    item(201, 12, LEVEL, Form::Scaled(0, 4_000, 0.01, -10.0)),
+    item(213, 2, LEVEL_TREND, TREND),
+    item(215, 8, DRIFT, CURRENT),
+    item(223, 9, SET, DIRECTION),
+    item(232, 8, DRIFT, CURRENT).of("2"),
+    item(240, 9, SET, DIRECTION).of("2"),
+    item(249, 5, AT_DEPTH, METRES).of("2"),
+    item(254, 8, DRIFT, CURRENT).of("3"),
+    item(262, 9, SET, DIRECTION).of("3"),
+    item(271, 5, AT_DEPTH, METRES).of("3"),
+    item(276, 8, WAVE, HEIGHT),
+    item(284, 6, WAVE_PERIOD, SECONDS),
+    item(290, 9, WAVE_FROM, DIRECTION),
+    item(299, 8, SWELL, HEIGHT),
+    item(307, 6, SWELL_PERIOD, SECONDS),
+    item(313, 9, SWELL_FROM, DIRECTION),
+    item(322, 4, SEA, SEA_STATE),
+    item(326, 10, WATER, Form::Signed(-100, 500, 0.1, CELSIUS_K)),
+    item(336, 3, PRECIPITATION, Form::Count(0, 6)),
+    // Tenths of a per mille.
+    item(339, 9, SALINITY, Form::Scaled(0, 500, 0.000_1, 0.0)),
+    item(348, 2, ICE, Form::Count(0, 1)),
+    item(106, 5, "environment.observed.day", Form::Count(1, 31)),
+    item(111, 5, "environment.observed.hour", Form::Count(0, 23)),
+    item(116, 6, "environment.observed.minute", Form::Count(0, 59)),
+    item(193, 1, "environment.outside.horizontalVisibilityIsMinimum", Form::Flag),
+];
+
+static CIRCULAR_236: [Item; 34] = [
+    item(121, 7, WIND, KNOTS),
+    item(128, 7, GUST, KNOTS),
+    item(135, 9, WIND_FROM, DIRECTION),
+    item(144, 9, GUST_FROM, DIRECTION),
+    item(153, 11, AIR, Form::Scaled(0, 1_200, 0.1, CELSIUS_K - 60.0)),
+    item(164, 7, HUMIDITY, Form::Scaled(0, 100, 0.01, 0.0)),
+    item(171, 10, DEW, Form::Scaled(0, 700, 0.1, CELSIUS_K - 20.0)),
+    item(181, 9, PRESSURE, Form::Scaled(0, 400, 100.0, 80_000.0)),
+    item(190, 2, TENDENCY, TREND),
+    item(192, 8, VISIBILITY, Form::Scaled(0, 250, NAUTICAL_MILE_M / 10.0, 0.0)),
+    item(200, 9, LEVEL, Form::Scaled(0, 400, 0.1, -10.0)),
+    item(209, 2, LEVEL_TREND, TREND),
+    item(211, 8, DRIFT, CURRENT),
+    item(219, 9, SET, DIRECTION),
+    item(228, 8, DRIFT, CURRENT).of("2"),
+    item(236, 9, SET, DIRECTION).of("2"),
+    item(245, 5, AT_DEPTH, METRES).of("2"),
+    item(250, 8, DRIFT, CURRENT).of("3"),
+    item(258, 9, SET, DIRECTION).of("3"),
+    item(267, 5, AT_DEPTH, METRES).of("3"),
+    item(272, 8, WAVE, HEIGHT),
+    item(280, 6, WAVE_PERIOD, SECONDS),
+    item(286, 9, WAVE_FROM, DIRECTION),
+    item(295, 8, SWELL, HEIGHT),
+    item(303, 6, SWELL_PERIOD, SECONDS),
+    item(309, 9, SWELL_FROM, DIRECTION),
+    item(318, 4, SEA, SEA_STATE),
+    item(322, 10, WATER, Form::Scaled(0, 600, 0.1, CELSIUS_K - 10.0)),
+    item(332, 3, PRECIPITATION, Form::Count(0, 6)),
+    item(335, 9, SALINITY, Form::Scaled(0, 500, 0.000_1, 0.0)),
+    item(344, 2, ICE, Form::Count(0, 1)),
+    item(105, 5, "environment.observed.day", Form::Count(1, 31)),
+    item(110, 5, "environment.observed.hour", Form::Count(0, 23)),
+    item(115, 6, "environment.observed.minute", Form::Count(0, 59)),
+];
+
+/// The area and functions of the IMO.
+const INTERNATIONAL: u32 = 1;
+
+/// Reads what a type 8 says of weather, if it does. Neither form says month or year, so none of it has a date.
+pub fn read(bits: &Bits<'_>, emit: &mut Emit<'_>) {
+    if bits.unsigned(40, 10) != INTERNATIONAL {
+        return;
+    }
+    // Thousandths of a minute; the older form has latitude first.
+    let (items, longitude, latitude): (&'static [Item], _, _) = match bits.unsigned(50, 6) {
+        31 => (&CIRCULAR_289, bits.signed(56, 25), bits.signed(81, 24)),
+        11 => (&CIRCULAR_236, bits.signed(80, 25), bits.signed(56, 24)),
+        _ => return,
+    };
+    let (longitude, latitude) = (f64::from(longitude) / 60_000.0, f64::from(latitude) / 60_000.0);
+    if bits.count() >= 105 && longitude.abs() <= 180.0 && latitude.abs() <= 90.0 {
+        emit.good("navigation.position", Value::Position { latitude, longitude });
+    }
+    super::items::read(items, bits, emit);
+}
