@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::address::Address;
 use crate::config::{BusConfig, Format, GatewayConfig, Protocol};
 use crate::wire::can::{self, CanStream, FrameDecoder};
-use crate::wire::{StreamDecoder, dbc, j1939, nmea0183, nmea2000};
+use crate::wire::{StreamDecoder, dbc, iec61162_450, j1939, nmea0183, nmea2000};
 
 use super::context::BusContext;
 use super::intake::Intake;
@@ -78,7 +78,7 @@ impl Decoding {
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         match self {
             Self::Nmea0183 => Box::new(nmea0183::Stream::default()),
-            Self::Iec61162_450 => Box::new(nmea0183::Stream::default()),
+            Self::Iec61162_450 => Box::new(iec61162_450::Stream::default()),
             Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder())),
         }
     }

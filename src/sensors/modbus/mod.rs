@@ -4,7 +4,7 @@
 //! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]). Back-pressure: while the lane is
 //! full nothing is asked.
 
-mod line;
+pub(super) mod line;
 mod options;
 
 use std::io::ErrorKind;
@@ -26,12 +26,14 @@ use super::tcp::connect;
 
 use line::{Line, Overheard};
 
+pub use options::map_file;
+
 /// How long a unit may think before it answers, where nothing else is configured. The Serial Line guide has 1 s at 9,600
 /// baud as usual (2.4.1).
 const TIMEOUT_MS: u64 = 1_000;
 
 /// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
-const BAUD: u32 = 9_600;
+pub(super) const BAUD: u32 = 9_600;
 
 /// The longest sleep while nothing is due: the clock may jump ahead of ours while the machine is suspended.
 const WAIT_MAX: Duration = Duration::from_secs(1);
