@@ -41,8 +41,8 @@ pub struct ProbeArgs {
     #[arg(long, value_parser = protocols())]
     pub protocol: Option<Protocol>,
     /// Bits a second of a serial line, where it is known.
-    #[arg(long, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(300..))]
-    pub baud: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(300..))]
+    pub baud: Option<u32>,
     /// Join a multicast group on this interface, by name or IPv4 address; may be given more than once.
     #[arg(long, value_name = "INTERFACE")]
     pub interface: Vec<String>,
@@ -100,7 +100,7 @@ pub fn probe(args: &ProbeArgs) -> Outcome {
     let units = args.units.clone().or_else(|| is_modbus.then(Units::all));
     let options = ProbeOptions {
         protocol: args.protocol,
-        baud: args.baud,
+        baud: args.baud.unwrap_or(0),
         interfaces: args.interface.clone(),
         units: units.map_or_else(Vec::new, |units| units.0),
         name: args.name.clone(),

@@ -26,6 +26,9 @@ use crate::config::{Address, Protocol};
 /// Where the kernel's device manager names serial adapters by maker and serial number (udev, 60-serial.rules).
 const SERIAL_BY_ID: &str = "/dev/serial/by-id";
 
+/// The longest name of a bus that the configuration takes.
+const BUS_NAME_BYTES_MAX: usize = 64;
+
 /// What to look at, and how.
 #[derive(Clone, Debug)]
 pub struct ProbeOptions {
@@ -73,6 +76,10 @@ impl ProbeOptions {
         }
         if !self.units.is_empty() && self.protocol != Some(Protocol::Modbus) {
             return usage("--units needs --protocol modbus");
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if self.name.len() > BUS_NAME_BYTES_MAX || !self.name.chars().all(is_name) {
+            return usage("--name is 1 to 64 letters, digits, - or _");
         }
         let joins = matches!(&self.address, Address::Udp(address) if address.ip().is_multicast());
         if !self.interfaces.is_empty() && !joins {
@@ -180,6 +187,7 @@ mod tests {
         assert_eq!(refused("tcp://a:502", modbus), "");
         assert!(refused("tcp://a:1", |options| options.baud = 4_800).contains("serial://"));
         assert!(refused("tcp://a:1", |options| options.units = vec![1]).contains("--protocol modbus"));
+        assert!(refused("tcp://a:1", |options| options.name = "a\"b".into()).contains("letters"));
         assert!(refused("udp://0.0.0.0:1", |options| options.interfaces.push("eth0".into())).contains("multicast"));
         assert_eq!(refused("udp://239.192.0.1:1", |options| options.interfaces.push("eth0".into())), "");
         assert!(refused("tcp://a:1", |options| options.protocol = Some(Protocol::Iec61162_450)).contains("udp://"));
