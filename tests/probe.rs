@@ -200,6 +200,55 @@ async fn a_network_of_datagrams_is_joined() {
     said.abort();
 }
 
+/// What an Actisense NGT-1 hands out of a depth: BST-93 with priority 3, PGN 128267, to all, from 0x23.
+fn actisense() -> Vec<u8> {
+    let mut message = vec![0x93, 19, 3, 0x0B, 0xF5, 0x01, 255, 0x23, 0, 0, 0, 0, 8];
+    message.extend([0xFF, 0x68, 1, 0, 0, 0, 0, 0xFF]);
+    message.push(message.iter().fold(0, |sum: u8, byte| sum.wrapping_sub(*byte)));
+    let doubled = message.iter().flat_map(|byte| [*byte; 2].into_iter().take(1 + usize::from(*byte == 0x10)));
+    [0x10, 0x02].into_iter().chain(doubled).chain([0x10, 0x03]).collect()
+}
+
+/// What a server that says these bytes and closes is taken for.
+async fn taken_for(bytes: Vec<u8>) -> Probed {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
+    let address = listener.local_addr().expect("it is bound");
+    let saying = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("the probe connects");
+        stream.write_all(&bytes).await.expect("it reads");
+    });
+    let asked = ProbeOptions { duration: HANG, ..options(&format!("tcp://{address}")) };
+    let (found, _) = probed(&asked).await;
+    saying.await.expect("it was said");
+    found
+}
+
+#[tokio::test]
+async fn captures_are_known_for_what_they_are() {
+    let found = taken_for(actisense().repeat(3)).await;
+    assert!(found.config.contains("protocol = \"nmea2000\"") && found.config.contains("\"actisense\""), "{found:?}");
+    let Some(corpus) = std::env::var_os("HAWSER_CORPUS") else { return };
+    for (file, protocol, format) in [
+        ("nmea2000/canboat-samples/sample-YDWG02.txt", "nmea2000", "ydwg"),
+        ("nmea2000/canboat-samples/candumpSample1.txt", "nmea2000", "candump"),
+        ("nmea2000/canboat-samples/candumpSample2.txt", "nmea2000", "candump"),
+        ("nmea2000/canboat-samples/candump-fast.txt", "nmea2000", "candump"),
+        ("nmea2000/canboat-samples/actisense-522.candump.log", "nmea2000", "candump"),
+        ("j1939/canboat/j1939-pgn-test.in", "j1939", "candump"),
+        ("j1939/pretty_j1939/candump.log", "j1939", "candump"),
+        ("nmea0183/gpsd/bundg_zeus_9.log", "nmea0183", ""),
+        ("nmea0183/gpsd/garmin48.log", "nmea0183", ""),
+        ("ais/gpsd/ais-nmea.log", "nmea0183", ""),
+    ] {
+        let bytes = std::fs::read(Path::new(&corpus).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let found = taken_for(bytes).await;
+        let bus = appended(&found).bus.pop().expect("there was one before");
+        let told = (bus.protocol.name(), format!("{:?}", bus.format).to_lowercase());
+        let expected = (protocol, if format.is_empty() { "default" } else { format });
+        assert_eq!((told.0, &*told.1), expected, "{file}\n{}\n{:?}", found.config, found.hints);
+    }
+}
+
 /// The far end of a serial adapter that is plugged in at `link`: it says `words` while the near end has `rate`, and
 /// `otherwise` while it has another.
 fn instrument(link: &Path, rate: u32, words: &'static [u8], otherwise: &'static [u8]) -> tokio::task::JoinHandle<()> {

@@ -99,24 +99,33 @@ impl Findings {
                 tellers.entry(quantity).or_default().push((*good, *source));
             }
         }
-        // Paths by their group and who tells them; how often each source told any of them.
-        let mut groups: BTreeMap<(&str, Vec<Source>), (BTreeSet<&str>, BTreeMap<Source, u64>)> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, Vec<Source>), Group<'_>> = BTreeMap::new();
         for ((path, _), sources) in tellers.iter().filter(|(_, sources)| sources.len() > 1) {
-            let group = path.split_once('.').map_or(&**path, |(group, _)| group);
-            let key = (group, sources.iter().map(|(_, source)| *source).collect());
-            let (paths, often) = groups.entry(key).or_default();
-            paths.insert(path);
+            let name = path.split_once('.').map_or(&**path, |(name, _)| name);
+            let key = (name, sources.iter().map(|(_, source)| *source).collect());
+            let group = groups.entry(key).or_default();
+            group.paths.insert(path);
             for (good, source) in sources {
-                *often.entry(*source).or_default() += good;
+                *group.often.entry(*source).or_default() += good;
             }
         }
-        let rivals =
-            |((group, mut sources), (paths, often)): ((&str, Vec<Source>), (BTreeSet<&str>, BTreeMap<_, u64>))| {
-                sources.sort_by_key(|source| std::cmp::Reverse(often.get(source).copied()));
-                let path = paths.first().filter(|_| paths.len() == 1);
-                Rivals { path: path.map_or_else(|| format!("{group}.*"), |path| (*path).to_owned()), sources }
-            };
-        groups.into_iter().map(rivals).collect()
+        groups.into_iter().map(|((name, sources), group)| group.rivals(name, sources)).collect()
+    }
+}
+
+/// Paths that begin alike and are told by the same sources.
+#[derive(Debug, Default)]
+struct Group<'a> {
+    paths: BTreeSet<&'a str>,
+    /// Good readings of any of them, by source.
+    often: BTreeMap<Source, u64>,
+}
+
+impl Group<'_> {
+    fn rivals(self, name: &str, mut sources: Vec<Source>) -> Rivals {
+        sources.sort_by_key(|source| std::cmp::Reverse(self.often.get(source).copied()));
+        let only = self.paths.first().filter(|_| self.paths.len() == 1);
+        Rivals { path: only.map_or_else(|| format!("{name}.*"), |path| (*path).to_owned()), sources }
     }
 }
 

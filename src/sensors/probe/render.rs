@@ -331,7 +331,7 @@ fn advice(address: &Address, silent: bool, protocol: Option<Protocol>) -> &'stat
             "on several networks name the interface: --interface eth0",
             "is a firewall in between?",
         ],
-        (Address::Tcp { .. }, true) if matches!(protocol, None) => &[
+        (Address::Tcp { .. }, true) if protocol.is_none() => &[
             "Modbus servers speak only when asked: --protocol modbus",
             "is something connected behind the server, and at the right rate?",
         ],
