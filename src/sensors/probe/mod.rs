@@ -165,7 +165,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (device, other, names) = (dir.path().join("ttyUSB0"), dir.path().join("ttyUSB1"), dir.path().join("by-id"));
         std::fs::create_dir(&names).unwrap();
-        [&device, &other].map(|path| std::fs::write(path, "").unwrap());
+        [&device, &other].iter().for_each(|path| std::fs::write(path, "").unwrap());
         std::os::unix::fs::symlink("../ttyUSB1", names.join("usb-ACME_1-port0")).unwrap();
         assert_eq!(by_id(&device, &names), None);
         std::os::unix::fs::symlink("../ttyUSB0", names.join("usb-ACME_2-port0")).unwrap();
