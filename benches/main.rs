@@ -5,6 +5,7 @@
 //! not when a goal is missed: a shared machine misses goals by itself. Nothing here is a test of behaviour.
 
 mod gateway;
+mod nmea2000;
 mod process;
 mod runner;
 mod signalk;
@@ -21,6 +22,7 @@ type Group = (&'static [&'static str], fn() -> Vec<Figure>);
 const GROUPS: &[Group] = &[
     (&["wire.nmea0183_sentences_per_s"], wire::nmea0183),
     (&["wire.ais_sentences_per_s"], wire::ais),
+    (&["wire.nmea2000_frames_per_s"], nmea2000::frames),
     (&["store.take_in_readings_per_s", "store.bytes_per_reading"], store::take_in),
     (&["gateway.start_ms"], gateway::start),
     (&["gateway.idle_rss_mb", "gateway.idle_cpu_percent"], gateway::idle),

@@ -2,22 +2,25 @@
 //! over real sockets; all state under one directory. At its end it counts: what the vessel told, what is stored, what
 //! is ashore.
 
+mod broker;
+mod buses;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use broker::Broker;
+
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, BusConfig, GatewayConfig, Protocol, ShoreConfig, ShoreVesselConfig};
+use crate::config::{BrokerConfig, GatewayConfig, ShoreConfig, ShoreVesselConfig};
 use crate::entropy::Entropy;
 use crate::gateway::{self, GatewayError, RunningGateway, TELEMETRY_DIR};
 use crate::record::{ChangeType, Collection};
 use crate::shore::{self, RunningShore, ShoreError, hex};
-use crate::sim::{self, Output, SimError, SimHandle, SimOptions};
+use crate::sim::{SimError, SimHandle, Taken};
 use crate::store::records::{Edit, FILE_NAME, RecordError};
 use crate::store::sqlite::{self, Kind};
 use crate::store::telemetry::TelemetryReader;
@@ -25,22 +28,6 @@ use crate::store::telemetry::TelemetryReader;
 /// The vessel of the demo.
 const VESSEL_ID: &str = "aurora";
 const VESSEL_NAME: &str = "MV Aurora (simulated)";
-
-/// The broker's configuration, as it is shipped; the line that says where it listens is replaced.
-const MOSQUITTO_CONF: &str = include_str!("../configs/mosquitto.conf");
-const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
-
-/// How long the broker gets to end before it is killed.
-const BROKER_STOP_MAX: Duration = Duration::from_secs(5);
-
-/// How long it gets to take its first connection; some milliseconds are usual.
-const BROKER_START_MAX: Duration = Duration::from_secs(5);
-
-/// Between looks at it.
-const BROKER_STEP: Duration = Duration::from_millis(20);
-
-/// Lines of its log that an error shows: the reason is at the end.
-const LOG_LINES_SHOWN: usize = 3;
 
 /// Marks a directory as a demo's own: only such a one is emptied.
 const MARKER_FILE: &str = ".hawser-demo";
@@ -67,7 +54,7 @@ pub struct DemoOptions {
 /// What came of it: the last line of standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Readings that the simulator told, by its own count.
+    /// Readings that the simulator told, by its own count, and those that came of asking (Modbus) and of silence.
     pub readings_taken: u64,
     /// Readings in the gateway's database, by SQL.
     pub readings_stored: u64,
@@ -92,10 +79,11 @@ impl Tally {
         self
     }
 
-    /// Refuses a count in which a reading is there twice: `lost` alone would not show it.
-    pub const fn without_doubles(self) -> Result<Self, DemoError> {
+    /// Refuses a count in which a reading is there twice: `lost` alone would not show it. `optional` readings may be
+    /// there or not: alarms that a gateway may tell once where the device repeats them.
+    pub const fn without_doubles(self, optional: u64) -> Result<Self, DemoError> {
         let on_board = self.readings_stored + self.rejected;
-        if on_board > self.readings_taken {
+        if on_board > self.readings_taken + optional {
             let (what, of) = ("stored or refused on board", "taken");
             return Err(DemoError::Doubled { what, found: on_board, of, expected: self.readings_taken });
         }
@@ -200,15 +188,17 @@ impl Demo {
         empty_dir(dir)?;
         let mut broker = Broker::start(dir)?;
         broker.ready().await?;
-        let sim = sim::serve(SimOptions::vessel(options.seed, output()), clock.clone()).await?;
+        let (sim, buses) = buses::serve(options.seed, dir, clock).await?;
         let vessel_token = entropy.token();
         let shore_stop = CancellationToken::new();
         let shore_config = shore_config(options, &vessel_token);
         let shore = shore::start(&shore_config, clock.clone(), entropy.clone(), shore_stop.clone()).await?;
-        let bus = sim.addresses().first().copied().unwrap_or(options.listen);
-        let config = gateway_config(options, bus, broker.port, &format!("http://{}", shore.address), vessel_token);
+        let mut config = gateway_config(options, broker.port, &format!("http://{}", shore.address), vessel_token);
+        buses.into_config(&mut config);
         let gateway = gateway::start(&config, clock.clone(), entropy.clone()).await?;
         first_work_order(&gateway).await.map_err(GatewayError::from)?;
+        buses::wait_until_open(&gateway).await;
+        sim.begin();
         Ok(Self { broker, shore, shore_stop, gateway, sim })
     }
 
@@ -226,15 +216,18 @@ impl Demo {
 
     /// The vessel falls silent first; then the gateway drains ashore; then the shore and the broker go.
     async fn stop(self, options: &DemoOptions) -> Result<Tally, DemoError> {
-        let taken = self.sim.stop().await + options.lose;
+        let told = self.sim.stop_by_output().await;
         let report = self.gateway.stop(true).await;
         self.shore_stop.cancel();
         self.shore.stopped().await;
         self.broker.stop();
         let mut tally = count(&options.dir)?;
-        tally.readings_taken = taken;
+        let [told, optional] =
+            [|taken: &Taken| taken.readings, |taken: &Taken| taken.maybe].map(|of| told.iter().map(of).sum());
+        let own: u64 = report.buses.iter().map(buses::made_on_board).sum();
+        tally.readings_taken = told + own + options.lose;
         tally.rejected = report.readings_rejected;
-        tally.with_lost().without_doubles()
+        tally.with_lost().without_doubles(optional)
     }
 }
 
@@ -258,10 +251,6 @@ fn empty_dir(dir: &Path) -> Result<(), DemoError> {
     Ok(())
 }
 
-const fn output() -> Output {
-    Output::TcpListen(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0))
-}
-
 fn data_error(path: &Path) -> impl FnOnce(std::io::Error) -> DemoError + use<> {
     let path = path.to_owned();
     move |source| DemoError::Data { path, source }
@@ -283,19 +272,12 @@ fn shore_dir(dir: &Path) -> PathBuf {
     dir.join("shore")
 }
 
-fn gateway_config(
-    options: &DemoOptions,
-    bus: SocketAddr,
-    broker_port: u16,
-    shore_url: &str,
-    token: String,
-) -> GatewayConfig {
+fn gateway_config(options: &DemoOptions, broker_port: u16, shore_url: &str, token: String) -> GatewayConfig {
     let mut config = GatewayConfig::default();
     VESSEL_ID.clone_into(&mut config.vessel.id);
     VESSEL_NAME.clone_into(&mut config.vessel.name);
     config.data.dir = gateway_dir(&options.dir);
     config.http.listen = options.listen;
-    config.bus.push(BusConfig::new("bridge", Protocol::Nmea0183, &format!("tcp://{bus}")));
     config.broker.push(BrokerConfig::new("board", &format!("mqtt://127.0.0.1:{broker_port}")));
     shore_url.clone_into(&mut config.shore.url);
     config.shore.token = token;
@@ -345,85 +327,6 @@ fn count(dir: &Path) -> Result<Tally, DemoError> {
     })
 }
 
-/// A mosquitto of the demo's own.
-struct Broker {
-    child: Child,
-    port: u16,
-    log: PathBuf,
-}
-
-impl Broker {
-    fn start(dir: &Path) -> Result<Self, DemoError> {
-        let port = free_port().map_err(DemoError::Broker)?;
-        let path = dir.join("mosquitto.conf");
-        let text = MOSQUITTO_CONF.replace(MOSQUITTO_LISTENER, &format!("listener {port} 127.0.0.1"));
-        std::fs::write(&path, text).map_err(data_error(&path))?;
-        let log = dir.join("mosquitto.log");
-        let log_file = std::fs::File::create(&log).map_err(data_error(&log))?;
-        let child = Command::new(broker_program())
-            .arg("-c")
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log_file)
-            .spawn()
-            .map_err(DemoError::Broker)?;
-        Ok(Self { child, port, log })
-    }
-
-    /// Waits until it takes connections.
-    async fn ready(&mut self) -> Result<(), DemoError> {
-        let connected = async {
-            while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
-                if let Ok(Some(status)) = self.child.try_wait() {
-                    return Err(format!("ended at once ({status})"));
-                }
-                tokio::time::sleep(BROKER_STEP).await;
-            }
-            Ok(())
-        };
-        let late = || Err(format!("takes no connection within {} s", BROKER_START_MAX.as_secs()));
-        let outcome = tokio::time::timeout(BROKER_START_MAX, connected).await.unwrap_or_else(|_| late());
-        outcome.map_err(|problem| DemoError::BrokerNotReady { problem, said: last_lines(&self.log) })
-    }
-
-    /// Asks it to end, waits, and only then kills.
-    fn stop(mut self) {
-        let pid = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
-        let mut waited = Duration::ZERO;
-        while waited < BROKER_STOP_MAX && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(BROKER_STEP);
-            waited += BROKER_STEP;
-        }
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The end of a log, on one line.
-fn last_lines(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join(" | ");
-    if last.is_empty() { "nothing".to_owned() } else { last }
-}
-
-/// Debian puts mosquitto where only root's PATH reaches.
-fn broker_program() -> PathBuf {
-    let usual = Path::new("/usr/sbin/mosquitto");
-    if usual.exists() { usual.to_owned() } else { PathBuf::from("mosquitto") }
-}
-
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,26 +362,10 @@ mod tests {
     fn a_reading_that_is_there_twice_is_told_with_both_figures() {
         let whole =
             Tally { readings_taken: 9, readings_stored: 7, readings_ashore: 7, rejected: 2, ..Tally::default() };
-        assert_eq!(whole.without_doubles().unwrap(), whole);
-        let on_board = Tally { readings_taken: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        assert_eq!(whole.without_doubles(0).unwrap(), whole);
+        let on_board = Tally { readings_taken: 8, ..whole }.without_doubles(0).unwrap_err().to_string();
         assert!(on_board.contains("9 readings") && on_board.contains("only 8 were taken"), "{on_board}");
-        let ashore = Tally { readings_ashore: 8, ..whole }.without_doubles().unwrap_err().to_string();
+        let ashore = Tally { readings_ashore: 8, ..whole }.without_doubles(0).unwrap_err().to_string();
         assert!(ashore.contains("8 readings are ashore") && ashore.contains("only 7"), "{ashore}");
-    }
-
-    #[tokio::test]
-    async fn a_broker_that_ends_at_once_is_told_with_its_last_words() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("mosquitto.log");
-        std::fs::write(&log, "1\n2\n3\nError: Address already in use\n").unwrap();
-        let child = Command::new("false").spawn().unwrap();
-        let mut broker = Broker { child, port: free_port().unwrap(), log };
-        let told = broker.ready().await.unwrap_err().to_string();
-        assert!(told.contains("ended at once") && told.contains("2 | 3 | Error: Address already in use"), "{told}");
-    }
-
-    #[test]
-    fn the_shipped_broker_configuration_has_the_line_that_the_demo_replaces() {
-        assert_eq!(MOSQUITTO_CONF.matches(MOSQUITTO_LISTENER).count(), 1);
     }
 }

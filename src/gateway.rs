@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::config::GatewayConfig;
 use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
-use crate::sensors::{Sensors, SensorsContext, SensorsError, Tuning};
+use crate::sensors::{BusSnapshot, Sensors, SensorsContext, SensorsError, Tuning};
 use crate::store::durable_file;
 use crate::store::records::{RecordError, RecordStore, Start};
 use crate::store::telemetry::{
@@ -134,6 +134,8 @@ pub struct GatewayReport {
     pub readings_rejected: u64,
     /// The shore has everything.
     pub drained: bool,
+    /// What each bus did, in the order of the configuration.
+    pub buses: Vec<BusSnapshot>,
 }
 
 /// What all rooms are handed.
@@ -482,12 +484,17 @@ impl RunningGateway {
         backend.store.close();
         tracing::info!(readings = report.readings, lost = report.lost, "stopped");
         let (lines, readings_rejected) = rejected;
-        GatewayReport { writer: report, rejected: lines, readings_rejected, drained }
+        GatewayReport { writer: report, rejected: lines, readings_rejected, drained, buses: backend.buses_now() }
     }
 
     /// The records.
     pub fn store(&self) -> &RecordStore {
         &self.backend.store
+    }
+
+    /// What each bus did so far, in the order of the configuration.
+    pub fn buses(&self) -> Vec<BusSnapshot> {
+        self.backend.buses_now()
     }
 
     /// Why the gateway should be restarted; empty while it lives.

@@ -180,26 +180,33 @@ pub struct SeriesKey {
 /// A live series: its key and a small number that indexes tables in memory. The number is this process's own.
 #[derive(Debug)]
 pub struct Series {
-    /// Index, dense from 0, valid in this process only.
+    /// Index, dense from 0, valid in this process only; given out again when the series was retired.
     pub id: u32,
     /// Identity that lasts.
     pub key: SeriesKey,
     /// The SI unit of its values; empty when they have none, or nobody knows it.
     pub unit: &'static str,
-    /// Whether it is the one to show where several sources tell the same.
+    /// Whether another source of the same is the one to show.
     standby: AtomicBool,
+    /// Whether its number may by now mean another series.
+    retired: AtomicBool,
 }
 
 impl Series {
     /// A series that nobody rivals yet.
     pub const fn new(id: u32, key: SeriesKey, unit: &'static str) -> Self {
-        Self { id, key, unit, standby: AtomicBool::new(false) }
+        Self { id, key, unit, standby: AtomicBool::new(false), retired: AtomicBool::new(false) }
     }
 
     /// Whether it is the one to show where several sources tell the same quantity. What is on standby is recorded like
     /// all others.
     pub fn is_preferred(&self) -> bool {
         !self.standby.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was given up after a long silence. What speaks again under its key is a new series of that key.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
     }
 
     /// Chooses it, or puts it on standby.
@@ -231,7 +238,14 @@ pub struct Reading {
 
 /// All live series of a process, bounded by [`SERIES_MAX`]. Clones share it.
 #[derive(Clone, Debug)]
-pub struct SeriesRegistry(Arc<RwLock<HashMap<SeriesKey, Arc<Series>>>>, usize);
+pub struct SeriesRegistry(Arc<RwLock<AllSeries>>, usize);
+
+#[derive(Debug, Default)]
+struct AllSeries {
+    by_key: HashMap<SeriesKey, Arc<Series>>,
+    /// Numbers of retired series.
+    free: Vec<u32>,
+}
 
 impl Default for SeriesRegistry {
     fn default() -> Self {
@@ -252,25 +266,37 @@ impl SeriesRegistry {
 
     /// The same, its values in `unit`.
     pub fn series_in(&self, key: &SeriesKey, unit: &'static str) -> Option<Arc<Series>> {
-        if let Some(series) = self.0.read().expect("never poisoned: no panic inside").get(key) {
+        if let Some(series) = self.0.read().expect("never poisoned: no panic inside").by_key.get(key) {
             return Some(Arc::clone(series));
         }
         let mut all = self.0.write().expect("never poisoned: no panic inside");
-        if let Some(series) = all.get(key) {
+        if let Some(series) = all.by_key.get(key) {
             return Some(Arc::clone(series));
         }
-        if all.len() >= self.1 {
+        if all.by_key.len() >= self.1 {
             return None;
         }
-        let id = u32::try_from(all.len()).ok()?;
+        // Without free numbers those given out are 0 to the length.
+        let next = u32::try_from(all.by_key.len()).ok()?;
+        let id = all.free.pop().unwrap_or(next);
         let series = Arc::new(Series::new(id, key.clone(), unit));
-        all.insert(key.clone(), Arc::clone(&series));
+        all.by_key.insert(key.clone(), Arc::clone(&series));
         Some(series)
+    }
+
+    /// Gives a series up, and its number to the next new one.
+    pub fn retire(&self, series: &Arc<Series>) {
+        let mut all = self.0.write().expect("never poisoned: no panic inside");
+        if all.by_key.get(&series.key).is_some_and(|known| Arc::ptr_eq(known, series)) {
+            all.by_key.remove(&series.key);
+            all.free.push(series.id);
+            series.retired.store(true, Ordering::Relaxed);
+        }
     }
 
     /// How many series live.
     pub fn len(&self) -> usize {
-        self.0.read().expect("never poisoned: no panic inside").len()
+        self.0.read().expect("never poisoned: no panic inside").by_key.len()
     }
 
     /// Whether none live.
@@ -295,6 +321,23 @@ mod tests {
         assert_eq!(registry.series(&key("b")).unwrap().id, 1);
         assert!(registry.series(&key("c")).is_none());
         assert!(registry.series(&key("a")).is_some(), "known series live on at the limit");
+    }
+
+    #[test]
+    fn the_number_of_a_retired_series_is_given_out_again() {
+        let registry = SeriesRegistry::with_limit(2);
+        let [a, b] = ["a", "b"].map(|path| registry.series(&key(path)).unwrap());
+        registry.retire(&a);
+        registry.retire(&a);
+        assert!(a.is_retired() && !b.is_retired());
+        let c = registry.series(&key("c")).unwrap();
+        assert_eq!((c.id, registry.len()), (a.id, 2));
+        assert!(registry.series(&key("a")).is_none(), "the limit holds");
+        registry.retire(&b);
+        let again = registry.series(&key("a")).unwrap();
+        assert_eq!(again.id, b.id);
+        registry.retire(&a);
+        assert!(!again.is_retired(), "the old one of the same key is not it");
     }
 
     #[test]

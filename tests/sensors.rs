@@ -367,9 +367,9 @@ fn the_simulator_and_the_decoder_count_alike() {
 #[tokio::test]
 async fn every_reading_that_the_simulator_counts_as_taken_is_had() {
     let listen = Output::TcpListen(LOOPBACK.parse().unwrap());
-    let mut ship = SimOptions::vessel(5, listen);
+    let mut ship = SimOptions::vessel(5, listen.clone());
     ship.vessel_millihertz = 20_000;
-    let load = SimOptions::load(6, vec![listen, listen], 100, 100.0);
+    let load = SimOptions::load(6, vec![listen.clone(), listen.clone()], 100, 100.0);
     let clock = Clock::manual(START);
     let mut sims = Vec::new();
     for options in [ship, load, SimOptions::vessel(7, listen)] {

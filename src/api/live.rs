@@ -116,7 +116,14 @@ impl Live {
 
     /// All latest values as JSON, `{"now","values":[..]}`, ordered by series number.
     pub fn snapshot(&self, now: Stamp) -> String {
-        let rows: Vec<Latest> = self.table().rows.iter().flatten().map(|row| row.latest.clone()).collect();
+        let rows: Vec<Latest> = self
+            .table()
+            .rows
+            .iter()
+            .flatten()
+            .map(|row| row.latest.clone())
+            .filter(|latest| !latest.series.is_retired())
+            .collect();
         let values = rows.iter().map(|latest| self.view(latest, true)).collect();
         json(&Values { now, values })
     }
@@ -213,6 +220,10 @@ impl Table {
             changed: false,
             introduced: false,
         });
+        if !Arc::ptr_eq(&row.latest.series, &reading.series) {
+            // The number of a series that was given up means another one now.
+            row.introduced = false;
+        }
         row.latest = Latest::from(reading);
         if self.watchers > 0 && !row.changed {
             row.changed = true;

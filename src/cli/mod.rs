@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hawser::config::ConfigErrors;
 
@@ -106,20 +107,36 @@ pub struct DemoArgs {
 
 /// `hawser sim`.
 #[derive(Debug, Args)]
+#[command(after_help = SIM_HELP)]
 pub struct SimArgs {
-    /// Serve on this TCP address, or `udp://` send to it. Several: devices are dealt out over them.
-    #[arg(long, value_name = "tcp://ADDRESS:PORT|udp://ADDRESS:PORT", default_value = "tcp://127.0.0.1:10110")]
-    pub output: Vec<String>,
-    /// The same seed gives the same voyage.
+    /// What to speak and where; several times for several buses. Without a protocol it is nmea0183.
+    #[arg(long, value_name = "[PROTOCOL=]ADDRESS", default_value = "tcp://127.0.0.1:10110")]
+    pub output: Vec<hawser::sim::Channel>,
+    /// The same seed gives the same voyage, with the same faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// So many devices for load in place of the vessel.
+    /// Let this fault happen with this probability in each second; several times for several faults.
+    #[arg(long, value_name = "NAME=P")]
+    pub fault: Vec<hawser::sim::Fault>,
+    /// So many devices for load in place of the vessel, over the outputs of nmea0183.
     #[arg(long, default_value_t = 0)]
     pub devices: u32,
     /// Readings a second of each device.
     #[arg(long, default_value_t = 1.0)]
     pub rate_hz: f64,
 }
+
+/// What outputs and faults there are.
+const SIM_HELP: &str = "\
+Protocols: nmea0183, iec61162-450, and nmea2000 or j1939 as +ydwg (Yacht Devices RAW), +candump,
++actisense (NGT-1), or alone for a CAN interface; modbus answers, over TCP or as RTU on a line.
+Addresses: tcp://ADDRESS:PORT (listens), udp://ADDRESS:PORT (sends; @ADDRESS of ours behind it
+chooses the interface), serial:DEVICE[@BAUD], pty, pty:LINK, can:INTERFACE, stdout.
+Faults: garbage, half, endless_line, flood, duplicate, reorder, stuck, not_available, out_of_range,
+time_back, week_rollover, address_churn, unplug.
+
+  hawser sim --output nmea0183=pty:gps --output nmea2000+ydwg=tcp://127.0.0.1:1457
+  hawser sim --output iec61162-450=udp://239.192.0.1:60001 --fault garbage=0.05";
 
 /// `hawser replay`.
 #[derive(Debug, Args)]
@@ -143,7 +160,13 @@ pub struct DecodeArgs {
     /// What the capture holds.
     #[arg(long, value_enum)]
     pub format: Format,
-    /// Print sentences with their named fields, not readings.
+    /// What its CAN frames mean, where it holds any.
+    #[arg(long, value_enum, default_value = "nmea2000", default_value_if("dbc", ArgPredicate::IsPresent, "dbc"))]
+    pub protocol: Protocol,
+    /// The DBC that describes its CAN frames.
+    #[arg(long, value_name = "FILE", required_if_eq("protocol", "dbc"))]
+    pub dbc: Option<PathBuf>,
+    /// Print messages with their named fields, not readings.
     #[arg(long)]
     pub raw: bool,
     /// Refuse sentences without a checksum.
@@ -158,6 +181,34 @@ pub struct DecodeArgs {
 pub enum Format {
     /// NMEA 0183 (IEC 61162-1) sentences, AIS among them.
     Nmea0183,
+    /// CAN: candump's log or console.
+    Candump,
+    /// CAN: canboat's PLAIN and FAST lines.
+    Canboat,
+    /// CAN: Yacht Devices RAW.
+    Ydwg,
+    /// CAN: Actisense's binary stream, EBL log or N2K ASCII.
+    Actisense,
+    /// CAN: a PCAN-View trace.
+    PcanView,
+    /// A pcap or pcapng capture: CAN frames, and sentences in UDP and TCP.
+    Pcap,
+    /// A capture of IEC 61162-450 datagrams.
+    #[value(name = "iec61162-450")]
+    Iec61162_450,
+    /// A capture of Modbus TCP: its messages, whether `--raw` or not.
+    ModbusPcap,
+}
+
+/// Protocols over CAN.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Protocol {
+    /// NMEA 2000.
+    Nmea2000,
+    /// SAE J1939.
+    J1939,
+    /// Any, as a DBC describes it (`--dbc`).
+    Dbc,
 }
 
 /// `hawser check`.
@@ -293,7 +344,7 @@ impl NotConfig for hawser::sim::SimError {}
 impl NotConfig for hawser::replay::ReplayError {}
 impl NotConfig for hawser::decode::DecodeError {}
 impl NotConfig for hawser::store::telemetry::TelemetryError {}
-impl NotConfig for tools::OutputError {}
+impl NotConfig for tools::DbcFileError {}
 impl NotConfig for remote::RemoteError {}
 impl NotConfig for serde_json::Error {}
 

@@ -2,63 +2,36 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hawser::clock::Clock;
-use hawser::config::address::{Address, AddressError};
 use hawser::config::{load_gateway, load_shore, render_check};
 use hawser::decode::{self, DecodeOptions};
 use hawser::entropy::Entropy;
 use hawser::replay::{self, ReplayOptions};
 use hawser::sim::{self, Output, SimOptions};
+use hawser::wire::dbc;
 use hawser::wire::nmea0183::ChecksumRule;
 use sha2::{Digest as _, Sha256};
 
 use super::serve::{block_on, until_signal, variable};
-use super::{CheckArgs, DecodeArgs, Outcome, ReplayArgs, SimArgs};
+use super::{CheckArgs, DecodeArgs, Failure, Format, Outcome, Protocol, ReplayArgs, SimArgs};
 
 /// `hawser sim`.
 pub fn sim(args: &SimArgs) -> Outcome {
-    let outputs = args.output.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
-    let options = if args.devices > 0 {
-        SimOptions::load(args.seed, outputs, args.devices, args.rate_hz)
-    } else {
-        let first = outputs.first().copied();
-        SimOptions {
-            outputs,
-            ..SimOptions::vessel(args.seed, first.unwrap_or(Output::TcpListen(([127, 0, 0, 1], 0).into())))
-        }
-    };
+    let usual = Output::TcpListen(([127, 0, 0, 1], 0).into());
+    let mut options = SimOptions::vessel(args.seed, usual.clone());
+    if args.devices > 0 {
+        options = SimOptions::load(args.seed, vec![usual], args.devices, args.rate_hz);
+    }
+    options.outputs.clone_from(&args.output);
+    options.faults.clone_from(&args.fault);
     block_on(async {
         sim::run(options, Clock::system(), until_signal()?).await?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn output(text: &str) -> Result<Output, OutputError> {
-    match text.parse::<Address>()? {
-        Address::Udp(target) => Ok(Output::UdpTo(target)),
-        Address::Tcp { host, port } => {
-            let ip: std::net::IpAddr = host.parse().map_err(|_| OutputError::Name { host })?;
-            Ok(Output::TcpListen((ip, port).into()))
-        }
-        Address::Serial(_) | Address::Can(_) => Err(AddressError::Scheme { text: text.to_owned() })?,
-    }
-}
-
-/// Why the simulator cannot speak there.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// It is no address.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A name cannot be listened on.
-    #[error("`{host}` is a name; write the address to listen on, as tcp://127.0.0.1:10110")]
-    Name {
-        /// Which.
-        host: String,
-    },
 }
 
 /// `hawser replay`.
@@ -75,17 +48,57 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
 /// `hawser decode`.
 pub fn decode(args: &DecodeArgs) -> Outcome {
     let checksum = if args.strict { ChecksumRule::Required } else { ChecksumRule::IfPresent };
-    let options = DecodeOptions { raw: args.raw, checksum, ..DecodeOptions::default() };
+    let (format, protocol) = (format(args.format), protocol(args)?);
+    let options = DecodeOptions { format, protocol, raw: args.raw, checksum, ..DecodeOptions::default() };
     let input: Box<dyn Read> = if args.file == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(File::open(&args.file).map_err(|e| named(&args.file, &e))?)
     };
     let mut output = BufWriter::new(std::io::stdout().lock());
-    let summary = decode::decode(&options, input, &mut output)?;
+    let summary = match decode::decode(&options, input, &mut output) {
+        Err(error) if error.is_output_closed() => return Ok(ExitCode::SUCCESS),
+        done => done?,
+    };
     output.flush()?;
     eprintln!("{summary}");
     Ok(ExitCode::SUCCESS)
+}
+
+const fn format(format: Format) -> decode::Format {
+    match format {
+        Format::Nmea0183 => decode::Format::Nmea0183,
+        Format::Candump => decode::Format::Candump,
+        Format::Canboat => decode::Format::Canboat,
+        Format::Ydwg => decode::Format::Ydwg,
+        Format::Actisense => decode::Format::Actisense,
+        Format::PcanView => decode::Format::PcanView,
+        Format::Pcap => decode::Format::Pcap,
+        Format::Iec61162_450 => decode::Format::Iec61162_450,
+        Format::ModbusPcap => decode::Format::ModbusPcap,
+    }
+}
+
+fn protocol(args: &DecodeArgs) -> Result<decode::Protocol, Failure> {
+    match (args.protocol, &args.dbc) {
+        (Protocol::J1939, _) => Ok(decode::Protocol::J1939),
+        (Protocol::Dbc, Some(path)) => {
+            let text = dbc::text_of(&std::fs::read(path).map_err(|e| named(path, &e))?);
+            let map = dbc::Map::parse(&text).map_err(|source| DbcFileError { path: path.clone(), source })?;
+            Ok(decode::Protocol::Dbc(Arc::new(map)))
+        }
+        // The command line asks for the file with `--protocol dbc`.
+        (Protocol::Nmea2000 | Protocol::Dbc, _) => Ok(decode::Protocol::Nmea2000),
+    }
+}
+
+/// A DBC that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", path.display())]
+pub struct DbcFileError {
+    path: PathBuf,
+    #[source]
+    source: dbc::DbcError,
 }
 
 /// The system's error does not name the file.

@@ -18,7 +18,7 @@ use crate::bus::Bus;
 use crate::clock::{Clock, Stamp};
 use crate::config::GatewayConfig;
 use crate::entropy::Entropy;
-use crate::sensors::{BusState, BusStats};
+use crate::sensors::{BusSnapshot, BusState, BusStats};
 use crate::store::records::{ChangeState, RecordError, RecordStore};
 use crate::store::telemetry::{self, Order, Query, WriterHealth};
 use crate::sync::link::{LinkHandle, Telemetry};
@@ -232,6 +232,12 @@ impl GatewayBackend {
         }
     }
 
+    /// What each bus did so far, in the order of the configuration.
+    pub(super) fn buses_now(&self) -> Vec<BusSnapshot> {
+        let now = self.clock.now();
+        self.sensors.iter().map(|bus| bus.snapshot(now)).collect()
+    }
+
     /// Raised alarms, and those that are true only now.
     fn alarms_now(&self, store: &StoreStatus, records: &Result<RecordsStatus, RecordError>) -> Vec<String> {
         let mut alarms = self.alarms.list();
@@ -257,7 +263,7 @@ fn failed(error: impl fmt::Display) -> BackendError {
     BackendError::Failed(error.to_string())
 }
 
-fn bus_status(bus: crate::sensors::BusSnapshot) -> BusStatus {
+fn bus_status(bus: BusSnapshot) -> BusStatus {
     BusStatus {
         name: bus.name,
         protocol: bus.protocol.name().to_owned(),

@@ -21,8 +21,10 @@ const FAILOVER_MS: u64 = 5_000;
 #[derive(Debug)]
 pub struct Arbiter {
     rules: Vec<PriorityConfig>,
-    /// Rivals for each quantity; bounded by the registry of series, like the two that follow.
+    /// Rivals for each quantity; bounded by the registry of series, like those that follow.
     quantities: Vec<Rivals>,
+    /// Places of quantities that nobody tells any more.
+    free: Vec<usize>,
     /// Place of a quantity, which two sources can both tell: a series' key without its source.
     places: HashMap<SeriesKey, usize>,
     /// Place of the quantity of each series, by its number: no text is hashed but for a new series.
@@ -49,7 +51,7 @@ struct Rival {
 impl Arbiter {
     /// An arbiter with the rules of the configuration, the first that fits counts.
     pub fn new(rules: Vec<PriorityConfig>) -> Self {
-        Self { rules, quantities: Vec::new(), places: HashMap::new(), known: HashMap::new() }
+        Self { rules, quantities: Vec::new(), free: Vec::new(), places: HashMap::new(), known: HashMap::new() }
     }
 
     /// Judges readings that arrived at `mono_ms`, marking their series as preferred or not. Returns how many are of a
@@ -62,6 +64,22 @@ impl Arbiter {
     pub fn silent(&mut self, reading: &Reading, mono_ms: u64) {
         if let Some(place) = self.known.get(&reading.series.id) {
             self.quantities[*place].choose(mono_ms);
+        }
+    }
+
+    /// A source was given up.
+    pub fn forget(&mut self, series: &Series) {
+        let Some(place) = self.known.remove(&series.id) else { return };
+        let rivals = &mut self.quantities[place];
+        let preferred = rivals.sources.get(rivals.preferred).map(|rival| rival.series.id);
+        rivals.sources.retain(|rival| rival.series.id != series.id);
+        let kept = rivals.sources.iter().position(|rival| Some(rival.series.id) == preferred);
+        rivals.preferred = kept.unwrap_or(0);
+        if let Some(rival) = rivals.sources.get(rivals.preferred) {
+            rival.series.set_preferred(true);
+        } else {
+            self.places.retain(|_, other| *other != place);
+            self.free.push(place);
         }
     }
 
@@ -91,11 +109,15 @@ impl Arbiter {
         let rule = self.rules.iter().find(|rule| matches_path(&rule.path, &series.key.path));
         let of_rule = |rule: &PriorityConfig| rule.sources.iter().position(|s| matches_source(s, &series.key.source));
         let rank = rule.and_then(of_rule).unwrap_or(usize::MAX);
-        let place =
-            *self.places.entry(SeriesKey { source: Arc::from(""), ..series.key.clone() }).or_insert_with(|| {
-                self.quantities.push(Rivals::default());
-                self.quantities.len() - 1
-            });
+        let key = SeriesKey { source: Arc::from(""), ..series.key.clone() };
+        let (quantities, free) = (&mut self.quantities, &mut self.free);
+        let place = *self.places.entry(key).or_insert_with(|| match free.pop() {
+            Some(place) => place,
+            None => {
+                quantities.push(Rivals::default());
+                quantities.len() - 1
+            }
+        });
         let rivals = &mut self.quantities[place];
         rivals.failover_ms = rule.map_or(FAILOVER_MS, |rule| u64::from(rule.failover_s) * 1_000);
         rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None });
@@ -174,6 +196,19 @@ mod tests {
         }
         assert!(bench.say("gps2.GN", Quality::Good), "the fix is back");
         assert!(!bench.say("gps1.GP", Quality::Good));
+    }
+
+    #[test]
+    fn one_that_is_given_up_leaves_its_place_to_another() {
+        let mut bench = bench(&[]);
+        assert!(bench.say("gps1.GP", Quality::Good) && !bench.say("gps2.GP", Quality::Good));
+        let series: Vec<_> = bench.arbiter.quantities[0].sources.iter().map(|r| Arc::clone(&r.series)).collect();
+        bench.arbiter.forget(&series[0]);
+        assert!(series[1].is_preferred() && bench.say("gps2.GP", Quality::Good));
+        bench.arbiter.forget(&series[1]);
+        assert!(bench.arbiter.places.is_empty() && bench.arbiter.known.is_empty());
+        assert!(bench.say("gps3.GP", Quality::Good));
+        assert_eq!(bench.arbiter.quantities.len(), 1);
     }
 
     #[test]

@@ -4,19 +4,29 @@
 //! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule, readings
 //! that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change of
 //! quality, or the first reading of a series.
+//!
+//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus invented.
+//! Its number goes to a new one; else some weeks in a busy strait would use up all there are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::config::{QualityConfig, SeriesConfig};
-use crate::reading::{Quality, Reading, Series, Value};
+use crate::reading::{Context, Quality, Reading, Series, Value};
 
 use super::pattern::{matches_path, matches_source};
 
 /// The longest interval so far is forgotten by an eighth with each reading, so that one pause does not blunt the
 /// time-out for ever.
 const INTERVAL_DECAY: f64 = 7.0 / 8.0;
+
+/// Silence after which a series of another vessel is given up: what is stale for half an hour is out of reach.
+const RETIRE_OTHERS_MS: u64 = 30 * 60 * 1_000;
+
+/// Silence after which a series of our own ship is given up. A day: the crew that comes on watch still sees that a
+/// sensor of yesterday is missing.
+const RETIRE_OWN_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// The readings of one bus on their way to the store.
 #[derive(Debug)]
@@ -84,6 +94,22 @@ impl Conditioner {
                 out.push(Reading { series, observed_at: now.wall, received_at: now.wall, value, quality });
             }
         }
+    }
+
+    /// Gives up the series that were silent for long, and returns them.
+    pub fn retire(&mut self, mono_ms: u64) -> Vec<Arc<Series>> {
+        let mut retired = Vec::new();
+        let stale_max_ms = u64::from(self.quality.stale_max_s) * 1_000;
+        self.slots.retain(|_, slot| {
+            let is_own = slot.series.key.context == Context::OwnShip;
+            let limit_ms = if is_own { RETIRE_OWN_MS } else { RETIRE_OTHERS_MS };
+            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms);
+            if !keep {
+                retired.push(Arc::clone(&slot.series));
+            }
+            keep
+        });
+        retired
     }
 
     /// How many series are stale.
@@ -229,6 +255,18 @@ mod tests {
         assert_eq!(bench.gone_stale().len(), 1, "ten seconds at least");
         bench.clock.advance_ms(1_800_000);
         assert_eq!(bench.gone_stale().len(), 1, "half an hour at most");
+    }
+
+    #[test]
+    fn what_stays_silent_is_given_up_in_the_end() {
+        let mut bench = bench(Vec::new());
+        bench.number(2.0);
+        bench.clock.advance_ms(RETIRE_OWN_MS - 1);
+        assert_eq!(bench.gone_stale().len(), 1);
+        assert!(bench.conditioner.retire(bench.clock.now().mono_ms).is_empty());
+        bench.clock.advance_ms(1);
+        let retired = bench.conditioner.retire(bench.clock.now().mono_ms);
+        assert_eq!((retired.len(), bench.conditioner.slots.len()), (1, 0));
     }
 
     #[test]

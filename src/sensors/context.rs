@@ -75,6 +75,15 @@ impl BusContext {
         self.stats.opened(listening_on.map(|address| address.to_string()));
     }
 
+    /// Rests after a read that left nothing waiting; `false` when the gateway stops.
+    pub(crate) async fn rest(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(self.tuning.read_pace) => true,
+        }
+    }
+
     /// Hands over what was decoded, waiting for room: the source is held back meanwhile.
     pub(crate) async fn hand_over(&self, readings: &mut Vec<Reading>) {
         self.condition(readings);
@@ -91,7 +100,7 @@ impl BusContext {
         self.push(readings);
     }
 
-    /// Marks the series that fell silent: each gets one reading that says so.
+    /// Marks the series that fell silent: each gets one reading that says so. Gives up those that stayed it.
     pub(crate) fn mark_stale(&self) {
         let mut readings = Vec::new();
         let now = self.clock.now();
@@ -99,7 +108,11 @@ impl BusContext {
         for reading in &readings {
             lock(&self.arbiter).silent(reading, now.mono_ms);
         }
-        self.stats.stale(lock(&self.conditioner).stale_series());
+        for series in lock(&self.conditioner).retire(now.mono_ms) {
+            lock(&self.arbiter).forget(&series);
+            self.registry.retire(&series);
+        }
+        self.stats.stale(readings.len(), lock(&self.conditioner).stale_series());
         self.push(&mut readings);
     }
 

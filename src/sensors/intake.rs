@@ -20,6 +20,9 @@ use super::stats::{BusStats, REASON_SERIES_LIMIT};
 /// wrong; our clock, once believed at all, is not that wrong.
 const OBSERVED_APART_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
+/// Series of a bus below which the retired ones among them are not looked for.
+const KNOWN_MIN: usize = 64;
+
 /// Makes readings of what a bus receives. `D` takes bytes, or frames.
 #[derive(Debug)]
 pub(crate) struct Intake<D: ?Sized> {
@@ -116,8 +119,11 @@ impl ReadingMaker {
     }
 
     fn series(&mut self, id: SeriesId, unit_of: Option<&'static str>) -> Option<Arc<Series>> {
-        if let Some(series) = self.known.get(&id) {
+        if let Some(series) = self.known.get(&id).filter(|series| !series.is_retired()) {
             return Some(Arc::clone(series));
+        }
+        if self.known.len() >= self.registry.len().max(KNOWN_MIN) {
+            self.known.retain(|_, series| !series.is_retired());
         }
         let key = SeriesKey {
             context: id.context,
@@ -126,7 +132,7 @@ impl ReadingMaker {
             instance: Arc::from(&*id.instance),
         };
         let series = self.registry.series_in(&key, unit_of.unwrap_or_else(|| unit(&id.path)))?;
-        // No more than the registry has: what it refused is not kept.
+        // No more than twice what the registry has: what it refused is not kept, what it retired is let go above.
         self.known.insert(id, Arc::clone(&series));
         Some(series)
     }

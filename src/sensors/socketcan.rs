@@ -72,10 +72,20 @@ async fn read(
 ) -> Result<(), SensorsError> {
     let (mut unyielded, mut told_ms) = (0, 0);
     loop {
-        let received = tokio::select! {
-            biased;
-            () = context.shutdown.cancelled() => return Ok(()),
-            received = socket.read_frame() => received,
+        let received = match socket.try_read_frame() {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                // All that waited was taken.
+                context.hand_over_now(readings);
+                if !context.rest().await {
+                    return Ok(());
+                }
+                tokio::select! {
+                    biased;
+                    () = context.shutdown.cancelled() => return Ok(()),
+                    received = socket.read_frame() => received,
+                }
+            }
+            received => received,
         };
         let now = context.clock.now();
         match received.map_err(|source| SensorsError::Broken { source })? {
@@ -92,10 +102,10 @@ async fn read(
             intake.tell_sources();
         }
         context.stats.buffers(intake.held_bytes() + readings.capacity() * size_of::<Reading>());
-        context.hand_over_now(readings);
         unyielded += 1;
         if unyielded >= FRAMES_UNYIELDED_MAX {
             unyielded = 0;
+            context.hand_over_now(readings);
             tokio::task::yield_now().await;
         }
     }

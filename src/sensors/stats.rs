@@ -82,6 +82,7 @@ pub struct BusStats {
     standby: AtomicU64,
     thinned: AtomicU64,
     stale_series: AtomicU64,
+    stale_readings: AtomicU64,
     last_data_at: AtomicI64,
     rest: Mutex<Rest>,
 }
@@ -142,6 +143,8 @@ pub struct BusSnapshot {
     pub standby: u64,
     /// Readings not kept because of a dead band or a rate limit.
     pub thinned: u64,
+    /// Readings made here to say that a series fell silent; they are among `readings`.
+    pub stale_readings: u64,
     /// Series that are silent for too long now.
     pub stale_series: u64,
     /// When bytes last came; `null`: never.
@@ -177,6 +180,7 @@ impl BusStats {
             standby: AtomicU64::new(0),
             thinned: AtomicU64::new(0),
             stale_series: AtomicU64::new(0),
+            stale_readings: AtomicU64::new(0),
             last_data_at: AtomicI64::new(NEVER),
             rest: Mutex::default(),
         }
@@ -220,6 +224,7 @@ impl BusStats {
             observed_at_implausible: self.implausible.load(Ordering::Relaxed),
             standby: self.standby.load(Ordering::Relaxed),
             thinned: self.thinned.load(Ordering::Relaxed),
+            stale_readings: self.stale_readings.load(Ordering::Relaxed),
             stale_series: self.stale_series.load(Ordering::Relaxed),
             last_data_at: (last_data_at != NEVER).then_some(Stamp(last_data_at)),
             reconnects: self.opened.load(Ordering::Relaxed).saturating_sub(1),
@@ -264,7 +269,8 @@ impl BusStats {
         self.thinned.fetch_add(thinned, Ordering::Relaxed);
     }
 
-    pub(crate) fn stale(&self, series: usize) {
+    pub(crate) fn stale(&self, told: usize, series: usize) {
+        self.stale_readings.fetch_add(told as u64, Ordering::Relaxed);
         self.stale_series.store(series as u64, Ordering::Relaxed);
     }
 

@@ -116,13 +116,15 @@ async fn read(
             told_ms = now.mono_ms;
             intake.tell_sources();
         }
+        context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
+        context.hand_over(readings).await;
         if count == READ_BYTES_MAX {
             // More is waiting. A flood would else keep this thread for the runtime's whole budget of 128 reads, 2 MiB,
             // and the buses that share it would wait for each: seen as 25 readings/s left to a good bus beside a
             // garbled one.
             tokio::task::yield_now().await;
+        } else if !context.rest().await {
+            return Ok(());
         }
-        context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
-        context.hand_over(readings).await;
     }
 }

@@ -54,12 +54,22 @@ async fn session(
     let mut readings = Vec::new();
     let (mut unyielded, mut told_ms) = (0, 0);
     loop {
-        let received = tokio::select! {
-            biased;
-            () = context.shutdown.cancelled() => return Ok(()),
-            received = socket.recv_from(&mut buffer) => received,
+        let received = match socket.try_recv(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                // All that waited was taken.
+                context.hand_over_now(&mut readings);
+                if !context.rest().await {
+                    return Ok(());
+                }
+                tokio::select! {
+                    biased;
+                    () = context.shutdown.cancelled() => return Ok(()),
+                    received = socket.recv(&mut buffer) => received,
+                }
+            }
+            received => received,
         };
-        let (count, _) = received.map_err(|source| SensorsError::Broken { source })?;
+        let count = received.map_err(|source| SensorsError::Broken { source })?;
         let now = context.clock.now();
         intake.take(&buffer[..count], now, &mut readings);
         intake.end_of_datagram(now, &mut readings);
@@ -68,11 +78,11 @@ async fn session(
             intake.tell_sources();
         }
         context.stats.buffers(DATAGRAM_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
-        context.hand_over_now(&mut readings);
-        // A flood gives way to the other buses after each full buffer, as in `stream`.
+        // A flood is handed over, and gives way to the other buses after each full buffer, as in `stream`.
         unyielded += count;
         if unyielded >= READ_BYTES_MAX {
             unyielded = 0;
+            context.hand_over_now(&mut readings);
             tokio::task::yield_now().await;
         }
     }

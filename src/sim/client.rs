@@ -13,7 +13,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::sentence::Spoken;
+use super::batch::{Batch, Ledger, write};
 
 /// How long a client may take nothing at all: longer than the 5 s that a gateway's lane may hold a bus back.
 const STALL_MAX: Duration = Duration::from_secs(30);
@@ -24,37 +24,18 @@ const LINGER_MAX: Duration = Duration::from_secs(5);
 /// Bytes of what a client sends that are thrown away at once.
 const SINK_BYTES: usize = 512;
 
-/// The sentences of one tick, ready to be written.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) bytes: Vec<u8>,
-    /// Where each sentence ends, and its readings.
-    pub(crate) ends: Vec<(usize, u32)>,
-}
-
-impl Batch {
-    pub(crate) fn of(said: &[Spoken]) -> Self {
-        let mut batch = Self::default();
-        for spoken in said {
-            batch.bytes.extend_from_slice(spoken.sentence.as_bytes());
-            batch.ends.push((batch.bytes.len(), spoken.readings));
-        }
-        batch
-    }
-}
-
 /// Counts the readings that the counted client took. Only one client of an output is counted at a time: the first that
 /// came, and when it goes, the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) taken: Arc<AtomicU64>,
+    ledger: Arc<Ledger>,
     /// The counted client; 0: none.
     counted: AtomicU64,
 }
 
 impl Tally {
-    pub(crate) fn new(taken: Arc<AtomicU64>) -> Self {
-        Self { taken, counted: AtomicU64::new(0) }
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
+        Self { ledger, counted: AtomicU64::new(0) }
     }
 
     /// Makes `client` the counted one if there is none.
@@ -101,7 +82,7 @@ pub(crate) async fn attend(client: u64, stream: TcpStream, mut queue: mpsc::Rece
         let Some(batch) = batch else { break End::Finished };
         let counts = claim.0.claim(client);
         let written = tokio::select! {
-            written = write(&mut outgoing, &batch, counts.then_some(&*tally.taken)) => written,
+            written = write_or_stall(&mut outgoing, &batch, counts.then_some(&*tally.ledger)) => written,
             () = closed(&mut incoming) => Err(End::Gone),
         };
         if let Err(end) = written {
@@ -120,26 +101,11 @@ pub(crate) async fn attend(client: u64, stream: TcpStream, mut queue: mpsc::Rece
     }
 }
 
-/// Writes one batch; counts each sentence when its last byte is written.
-async fn write(outgoing: &mut OwnedWriteHalf, batch: &Batch, taken: Option<&AtomicU64>) -> Result<(), End> {
-    let (mut at, mut next) = (0, 0);
-    while at < batch.bytes.len() {
-        let count = match timeout(STALL_MAX, outgoing.write(&batch.bytes[at..])).await {
-            Ok(Ok(count)) if count > 0 => count,
-            Ok(_) => return Err(End::Gone),
-            Err(_) => return Err(End::Stalled),
-        };
-        at += count;
-        while let Some(&(end, readings)) = batch.ends.get(next)
-            && end <= at
-        {
-            if let Some(taken) = taken {
-                taken.fetch_add(u64::from(readings), Ordering::Relaxed);
-            }
-            next += 1;
-        }
-    }
-    Ok(())
+async fn write_or_stall(outgoing: &mut OwnedWriteHalf, batch: &Batch, ledger: Option<&Ledger>) -> Result<(), End> {
+    write(outgoing, batch, ledger, STALL_MAX).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::TimedOut => End::Stalled,
+        _ => End::Gone,
+    })
 }
 
 /// Reads and throws away until the client closes its side. A client that closes one direction only is taken as gone:

@@ -239,7 +239,9 @@ fn framed(reply: &Reply, head: &[u8]) -> Vec<u8> {
             frame[last] ^= 0x55;
         }
         Fault::Foreign => {
-            let foreign = frame_of(reply.unit.wrapping_add(1), &reply.pdu, head);
+            // Other values, so that nobody can take them for ours unnoticed.
+            let turned: Vec<u8> = reply.pdu.iter().enumerate().map(|(at, b)| if at < 2 { *b } else { !b }).collect();
+            let foreign = frame_of(reply.unit.wrapping_add(1), &turned, head);
             frame.splice(..0, foreign);
         }
         _ => {}

@@ -12,6 +12,10 @@ pub struct Spoken {
     pub sentence: String,
     /// How many readings a gateway must make of it.
     pub readings: u32,
+    /// How many it may make besides: of fields that a fault spoiled.
+    pub maybe: u32,
+    /// Which fields hold values: bit 1 is the first behind the address. Fields past the 63rd are not told.
+    pub(crate) values: u64,
 }
 
 /// A sentence that is being written.
@@ -19,17 +23,18 @@ pub struct Spoken {
 pub(crate) struct Sentence {
     text: String,
     readings: u32,
+    values: u64,
 }
 
 impl Sentence {
     /// A sentence with `$`, of this talker and formatter.
     pub(crate) fn new(talker: &str, formatter: &str) -> Self {
-        Self { text: format!("${talker}{formatter}"), readings: 0 }
+        Self { text: format!("${talker}{formatter}"), readings: 0, values: 0 }
     }
 
     /// An encapsulation sentence with `!`.
     pub(crate) fn encapsulated(talker: &str, formatter: &str) -> Self {
-        Self { text: format!("!{talker}{formatter}"), readings: 0 }
+        Self { text: format!("!{talker}{formatter}"), readings: 0, values: 0 }
     }
 
     /// A field that is part of a value, or a unit, or a flag: no reading of its own.
@@ -40,8 +45,14 @@ impl Sentence {
     }
 
     /// A field that must become one reading.
-    pub(crate) fn value(mut self, field: impl Display) -> Self {
-        self.readings += 1;
+    pub(crate) fn value(self, field: impl Display) -> Self {
+        self.holds(1).again(field)
+    }
+
+    /// A value that another field has in another unit already: no reading of its own.
+    pub(crate) fn again(mut self, field: impl Display) -> Self {
+        let index = 1 + self.text.bytes().filter(|byte| *byte == b',').count();
+        self.values |= 1u64.checked_shl(index as u32).unwrap_or(0);
         self.part(field)
     }
 
@@ -54,7 +65,12 @@ impl Sentence {
     /// The finished sentence.
     pub(crate) fn end(self) -> Spoken {
         let checksum = self.text.bytes().skip(1).fold(0, |sum, byte| sum ^ byte);
-        Spoken { sentence: format!("{}*{checksum:02X}\r\n", self.text), readings: self.readings }
+        Spoken {
+            sentence: format!("{}*{checksum:02X}\r\n", self.text),
+            readings: self.readings,
+            maybe: 0,
+            values: self.values,
+        }
     }
 }
 
@@ -98,7 +114,8 @@ mod tests {
 
     #[test]
     fn values_are_counted_and_parts_are_not() {
-        assert_eq!(Sentence::new("SD", "DPT").value(4.2).part("").value(0.5).end().readings, 2);
+        let spoken = Sentence::new("SD", "DPT").value(4.2).part("").value(0.5).end();
+        assert_eq!((spoken.readings, spoken.values), (2, 0b1010));
     }
 
     #[test]

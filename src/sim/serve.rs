@@ -1,16 +1,17 @@
-//! The simulator on real sockets: a TCP server whose every client gets the stream, or a UDP sender.
+//! The simulator on real sockets and ports: one vessel, heard on every output.
 //!
-//! [`SimHandle::taken`] is the number of readings that the far end can be held to: sentences that were completely
-//! written to the connected client, or sent as datagrams. [`SimHandle::stop`] ends in order, so that everything written
-//! arrives. It refuses to buffer without bound: a client that falls [`CLIENT_BATCHES_MAX`] ticks behind is dropped with
-//! a message.
+//! One task moves the vessel and says what every output says of her; each output has a task of its own that writes it
+//! (`outputs`). [`SimHandle::taken`] is the number of readings that the far end can be held to: packets that were
+//! completely written to the connected client or the port, or sent as datagrams; [`SimHandle::taken_by_output`] tells
+//! them apart. [`SimHandle::stop`] ends in order, so that everything written arrives. It refuses to buffer without
+//! bound: a client that falls [`CLIENT_BATCHES_MAX`] ticks behind is dropped with a message, a port that is behind
+//! loses what does not fit, and that is counted.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,17 +19,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
-use super::client::{Batch, Tally, attend};
+use super::batch::{Batch, Ledger, Taken};
+use super::channel::{Channel, ChannelError, Output};
 use super::devices::{DEVICES_MAX, Devices, Pace, RATE_MILLIHERTZ_MAX};
+use super::faults::{Fault, Faults};
+use super::iec61162_450::DATAGRAM_HEAD;
+use super::modbus::ModbusDevices;
+use super::outputs::Answering;
+use super::packet::{Body, Packet};
+use super::ports::Port;
 use super::sentence::Spoken;
+use super::units::modbus_devices;
 use super::vessel::{Start, Vessel};
+use super::voice::{Protocol, Voice};
+use super::{outputs, ports};
 
 /// Ticks a client may fall behind: 10 s at the fast tick, twice what a gateway's lane may hold a bus back for. At the
 /// planned load one tick is 10 kB.
 pub const CLIENT_BATCHES_MAX: usize = 512;
 
-/// Clients of one output at a time; more are turned away with a message.
-const CLIENTS_MAX: usize = 32;
+/// Ticks that wait for a port: a serial line that is too slow for the ship must not tell of what was minutes ago.
+const PORT_BATCHES_MAX: usize = 4;
 
 /// The tick under load: a 50th of a second, so that 10,000 readings/s are 50 writes and not 10,000.
 const FAST_TICK_MS: u64 = 20;
@@ -36,27 +47,15 @@ const FAST_TICK_MS: u64 = 20;
 /// The tick when nothing is faster than 1 Hz.
 const SLOW_TICK_MS: u64 = 1_000;
 
-/// Bytes of one datagram: an Ethernet frame's 1,500 less IP and UDP headers, rounded down.
-const DATAGRAM_BYTES_MAX: usize = 1_400;
-
-/// Where a stream goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A TCP server on this address; port 0 takes a free one.
-    TcpListen(SocketAddr),
-    /// Datagrams to this address.
-    UdpTo(SocketAddr),
-}
-
 /// What is simulated, and where it goes.
 #[derive(Clone, Debug)]
 pub struct SimOptions {
-    /// The same seed gives the same vessel.
+    /// The same seed gives the same vessel, and the same faults.
     pub seed: u64,
     /// Where the vessel starts.
     pub start: Start,
-    /// The outputs. The vessel speaks on the first; devices are dealt out over all of them.
-    pub outputs: Vec<Output>,
+    /// The outputs. The vessel speaks on all of them; devices are dealt out over those of NMEA 0183.
+    pub outputs: Vec<Channel>,
     /// Whether the vessel itself speaks.
     pub vessel: bool,
     /// Thousandths of rounds a second that the vessel's instruments speak: 1,000 is 1 Hz.
@@ -67,36 +66,47 @@ pub struct SimOptions {
     pub device_millihertz: u64,
     /// Ticks a client may fall behind before it is dropped.
     pub client_batches_max: usize,
+    /// Faults on every output.
+    pub faults: Vec<Fault>,
+    /// Whether the vessel is silent until [`SimHandle::begin`]: whoever is to hear each word may have to be there first.
+    pub held: bool,
 }
 
 impl SimOptions {
     /// One vessel at 1 Hz on one output.
-    pub fn vessel(seed: u64, output: Output) -> Self {
+    pub fn vessel(seed: u64, output: impl Into<Channel>) -> Self {
         Self {
             seed,
             start: Start::default(),
-            outputs: vec![output],
+            outputs: vec![output.into()],
             vessel: true,
             vessel_millihertz: 1_000,
             devices: 0,
             device_millihertz: 1_000,
             client_batches_max: CLIENT_BATCHES_MAX,
+            faults: Vec::new(),
+            held: false,
         }
     }
 
     /// Devices alone, for load: `devices` of them, each `rate_hz` readings a second, over `outputs`.
     pub fn load(seed: u64, outputs: Vec<Output>, devices: u32, rate_hz: f64) -> Self {
-        let first = outputs.first().copied().unwrap_or(Output::TcpListen(SocketAddr::from(([127, 0, 0, 1], 0))));
+        let outputs = outputs.into_iter().map(Channel::from).collect();
+        let first = Output::TcpListen(SocketAddr::from(([127, 0, 0, 1], 0)));
         // A negative or absurd rate saturates here and is refused by `serve`.
         let device_millihertz = (rate_hz * 1_000.0).round() as u64;
         Self { outputs, vessel: false, devices, device_millihertz, ..Self::vessel(seed, first) }
     }
 
     fn check(&self) -> Result<(), SimError> {
+        for channel in &self.outputs {
+            channel.check()?;
+        }
         let rates = [(self.vessel, self.vessel_millihertz), (self.devices > 0, self.device_millihertz)];
         match rates.into_iter().find(|&(used, rate)| used && !(1..=RATE_MILLIHERTZ_MAX).contains(&rate)) {
             _ if self.outputs.is_empty() => Err(SimError::NoOutput),
             _ if self.devices > DEVICES_MAX => Err(SimError::TooManyDevices { devices: self.devices }),
+            _ if self.devices > 0 && !self.outputs.iter().any(takes_devices) => Err(SimError::NoOutputForDevices),
             Some((_, rate)) => Err(SimError::Rate { millihertz: rate }),
             None => Ok(()),
         }
@@ -107,12 +117,23 @@ impl SimOptions {
     }
 }
 
+/// Whether devices for load, which speak NMEA 0183, can be heard there.
+fn takes_devices(channel: &Channel) -> bool {
+    channel.protocol == Protocol::Nmea0183
+}
+
 /// Why the simulator could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
     /// Nowhere to speak.
     #[error("no output is given; name one, such as tcp://127.0.0.1:10110")]
     NoOutput,
+    /// Devices for load speak NMEA 0183 only.
+    #[error("devices for load speak NMEA 0183; name an output for it, such as nmea0183=tcp://127.0.0.1:10110")]
+    NoOutputForDevices,
+    /// What is spoken does not fit the place.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// More devices than names.
     #[error("{devices} devices are more than the {DEVICES_MAX} that can be named apart")]
     TooManyDevices {
@@ -133,12 +154,31 @@ pub enum SimError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The serial port or the terminal cannot be used.
+    #[error("cannot open {output}")]
+    Port {
+        /// Which.
+        output: Output,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system has no such CAN interface.
+    #[error(
+        "cannot open the CAN interface `{interface}`; `ip link add dev {interface} type vcan` makes a virtual one \
+         where the kernel has CAN, and +ydwg, +candump or +actisense over tcp:// need none"
+    )]
+    Can {
+        /// Which.
+        interface: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl SimError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Open { .. })
+        matches!(self, Self::Open { .. } | Self::Port { .. } | Self::Can { .. })
     }
 }
 
@@ -146,33 +186,120 @@ impl SimError {
 #[derive(Debug)]
 pub struct SimHandle {
     addresses: Vec<SocketAddr>,
-    taken: Arc<AtomicU64>,
+    ledgers: Vec<(String, Arc<Ledger>)>,
     stop: CancellationToken,
+    begin: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl SimHandle {
-    /// Where each output is: the listening address, or the target.
+    /// Where each output with a socket is: the listening address, or the target.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Readings that the counted clients took and that datagrams carried, so far.
+    /// Each output as the command line has it, with the port or the terminal that was found for it.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.ledgers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Lets a vessel speak that was held back.
+    pub fn begin(&self) {
+        self.begin.cancel();
+    }
+
+    /// Readings that the counted clients and the ports took and that datagrams carried, so far, of all outputs.
     pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+        self.taken_by_output().iter().map(|taken| taken.readings).sum()
+    }
+
+    /// The same for each output, in their order, with what may come besides and the faults.
+    pub fn taken_by_output(&self) -> Vec<Taken> {
+        self.ledgers.iter().map(|(name, ledger)| ledger.taken(name)).collect()
     }
 
     /// Finishes the current second, writes out what waits, closes every connection in order and returns the final
     /// [`SimHandle::taken`]. It waits (bounded) for the clients to close too: a gateway closes when it has handed
     /// everything over, so when this returns its lanes hold it all.
-    pub async fn stop(mut self) -> u64 {
+    pub async fn stop(self) -> u64 {
+        self.stop_by_output().await.iter().map(|taken| taken.readings).sum()
+    }
+
+    /// [`SimHandle::stop`], with the final count of each output.
+    pub async fn stop_by_output(mut self) -> Vec<Taken> {
         self.stop.cancel();
         for task in std::mem::take(&mut self.tasks) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "simulator: an output failed");
             }
         }
-        self.taken()
+        self.taken_by_output()
+    }
+
+    /// Opens a line on which Modbus devices are asked.
+    async fn answer(&mut self, channel: &Channel, devices: Arc<ModbusDevices>) -> Result<(), SimError> {
+        let (line, place) = match &channel.to {
+            &Output::TcpListen(address) => {
+                let (listener, bound) = listen(address).await?;
+                self.addresses.push(bound);
+                (Answering::Tcp(listener), Output::TcpListen(bound).to_string())
+            }
+            output => {
+                let (port, place) = open_port(output)?;
+                (Answering::Serial(port), place)
+            }
+        };
+        self.ledgers.push((named(channel, &place), Arc::default()));
+        self.tasks.push(tokio::spawn(outputs::modbus(devices, line, self.stop.clone())));
+        Ok(())
+    }
+
+    /// Opens an output and starts its task; returns where its batches go.
+    async fn open(&mut self, channel: &Channel, batches_max: usize) -> Result<(Queued, Arc<Ledger>), SimError> {
+        let ledger = Arc::new(Ledger::default());
+        let mut name = channel.to_string();
+        let (queued, queue) = mpsc::channel(match channel.to {
+            Output::TcpListen(_) | Output::UdpTo(_) | Output::UdpVia(..) | Output::Can(_) => CLIENT_BATCHES_MAX,
+            Output::Serial(..) | Output::Pty(_) | Output::Stdout => PORT_BATCHES_MAX,
+        });
+        let book = Arc::clone(&ledger);
+        let task = match &channel.to {
+            &Output::TcpListen(address) => {
+                let (listener, bound) = listen(address).await?;
+                name = named(channel, &Output::TcpListen(bound).to_string());
+                self.addresses.push(bound);
+                tokio::spawn(outputs::tcp(listener, queue, book, batches_max))
+            }
+            &Output::UdpTo(address) => self.datagrams(channel, address, None, queue, book).await?,
+            &Output::UdpVia(address, via) => self.datagrams(channel, address, Some(via), queue, book).await?,
+            Output::Can(interface) => {
+                let opened = |source| SimError::Can { interface: interface.clone(), source };
+                let socket = socketcan::tokio::CanSocket::open(interface).map_err(opened)?;
+                tokio::spawn(outputs::can(socket, queue, book))
+            }
+            output => {
+                let (port, place) = open_port(output)?;
+                name = named(channel, &place);
+                tokio::spawn(outputs::port(port, output.clone(), queue, book, self.stop.clone()))
+            }
+        };
+        self.tasks.push(task);
+        self.ledgers.push((name, Arc::clone(&ledger)));
+        Ok((queued, ledger))
+    }
+
+    async fn datagrams(
+        &mut self,
+        channel: &Channel,
+        address: SocketAddr,
+        via: Option<std::net::IpAddr>,
+        queue: outputs::Queue,
+        ledger: Arc<Ledger>,
+    ) -> Result<JoinHandle<()>, SimError> {
+        let socket = outputs::bind(address, via).await.map_err(|source| SimError::Open { address, source })?;
+        self.addresses.push(address);
+        let head = if channel.protocol == Protocol::Iec61162450 { DATAGRAM_HEAD } else { b"" };
+        Ok(tokio::spawn(outputs::udp(socket, address, head, queue, ledger)))
     }
 }
 
@@ -182,52 +309,118 @@ impl Drop for SimHandle {
     }
 }
 
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SimError> {
+    let opened = |source| SimError::Open { address, source };
+    let listener = TcpListener::bind(address).await.map_err(opened)?;
+    let bound = listener.local_addr().map_err(opened)?;
+    Ok((listener, bound))
+}
+
+fn open_port(output: &Output) -> Result<(Port, String), SimError> {
+    ports::open(output).map_err(|source| SimError::Port { output: output.clone(), source })
+}
+
+/// A channel with the place that was found for it.
+fn named(channel: &Channel, place: &str) -> String {
+    let asked = channel.to_string();
+    format!("{}={place}", asked.split('=').next().unwrap_or_default())
+}
+
 /// Starts the simulator; returns when all outputs are open.
 pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimError> {
     options.check()?;
-    let (taken, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
-    let mut handle = SimHandle { addresses: Vec::new(), taken, stop, tasks: Vec::new() };
-    for (index, &output) in options.outputs.iter().enumerate() {
-        let speaker = Speaker::new(&options, index, clock.clone(), handle.stop.clone());
-        let taken = Arc::clone(&handle.taken);
-        match output {
-            Output::TcpListen(address) => {
-                let listener = TcpListener::bind(address).await.map_err(|source| SimError::Open { address, source })?;
-                handle.addresses.push(listener.local_addr().map_err(|source| SimError::Open { address, source })?);
-                let hall = Hall::new(taken, options.client_batches_max);
-                handle.tasks.push(tokio::spawn(tcp_output(listener, speaker, hall)));
-            }
-            Output::UdpTo(address) => {
-                let any: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
-                let socket = UdpSocket::bind(any).await.map_err(|source| SimError::Open { address, source })?;
-                handle.addresses.push(address);
-                handle.tasks.push(tokio::spawn(udp_output(socket, address, speaker, taken)));
-            }
-        }
+    let (ledgers, addresses, tasks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut handle =
+        SimHandle { addresses, ledgers, stop: CancellationToken::new(), begin: CancellationToken::new(), tasks };
+    if !options.held {
+        handle.begin();
     }
+    let (mut parts, mut dealt) = (Vec::new(), 0);
+    let hands = options.outputs.iter().filter(|channel| takes_devices(channel)).count();
+    let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
+    for channel in &options.outputs {
+        if channel.protocol == Protocol::Modbus {
+            handle.answer(channel, modbus_devices(&vessel)).await?;
+            continue;
+        }
+        let (queue, ledger) = handle.open(channel, options.client_batches_max).await?;
+        let mine = |number: &u32| takes_devices(channel) && *number as usize % hands == dealt;
+        let numbers: Vec<u32> = (0..options.devices).filter(mine).collect();
+        let devices = Devices::new(numbers.into_iter(), options.device_millihertz);
+        dealt += usize::from(takes_devices(channel));
+        // Each output has troubles of its own, of the one ship.
+        let faults = Faults::new(options.seed.wrapping_add(parts.len() as u64), &options.faults);
+        parts.push(Part { voice: Voice::new(channel.protocol, options.seed, faults), devices, queue, ledger });
+    }
+    let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
+    // First, so that it is waited for first: the outputs end when it does.
+    let begin = handle.begin.clone();
+    let told = async move {
+        if director.stop.clone().run_until_cancelled(begin.cancelled()).await.is_some() {
+            director.run().await;
+        }
+    };
+    handle.tasks.insert(0, tokio::spawn(told));
     Ok(handle)
 }
 
 /// `hawser sim`: serves until `shutdown`, says on stderr where, and at the end how much was taken.
 pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken) -> Result<(), SimError> {
-    let outputs = options.outputs.clone();
+    let (seed, faulty) = (options.seed, !options.faults.is_empty());
     let handle = serve(options, clock).await?;
-    for (output, address) in outputs.iter().zip(handle.addresses()) {
-        match output {
-            Output::TcpListen(_) => eprintln!("simulated vessel: serving tcp://{address}"),
-            Output::UdpTo(_) => eprintln!("simulated vessel: sending to udp://{address}"),
-        }
+    for output in handle.outputs() {
+        eprintln!("simulated vessel: {output}");
+    }
+    if faulty {
+        eprintln!("simulated vessel: faults are drawn from seed {seed}");
     }
     shutdown.cancelled().await;
-    let taken = handle.stop().await;
-    eprintln!("simulated vessel: {taken} readings were taken");
+    for taken in handle.stop_by_output().await {
+        let Taken { output, readings, maybe, unsent, faults } = taken;
+        eprint!("simulated vessel: {output}: {readings} readings were taken");
+        if maybe > 0 {
+            eprint!(", up to {maybe} more may come of them");
+        }
+        if unsent > 0 {
+            eprint!(", {unsent} found no room");
+        }
+        for (name, count) in faults {
+            eprint!(", {name} {count}");
+        }
+        eprintln!();
+    }
     Ok(())
 }
 
-/// Says what is due on one output, tick by tick, until it is told to stop and a second is full.
-struct Speaker {
-    vessel: Option<(Vessel, Pace)>,
+/// Where the batches of an output go.
+type Queued = mpsc::Sender<Arc<Batch>>;
+
+/// What is said on one output.
+struct Part {
+    voice: Voice,
     devices: Devices,
+    queue: Queued,
+    ledger: Arc<Ledger>,
+}
+
+impl Part {
+    /// Hands a batch over. What does not fit is dropped and counted: an output never holds up another.
+    fn tell(&self, batch: Batch) {
+        match self.queue.try_send(Arc::new(batch)) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
+                self.ledger.unsent(&batch);
+            }
+        }
+    }
+}
+
+/// Moves the vessel and says what is due, tick by tick, until it is told to stop and a second is full.
+struct Director {
+    vessel: Arc<Mutex<Vessel>>,
+    /// How often it speaks; none: it does not.
+    pace: Option<Pace>,
+    parts: Vec<Part>,
     clock: Clock,
     tick_ms: u64,
     tick: u64,
@@ -235,21 +428,33 @@ struct Speaker {
     stop: CancellationToken,
 }
 
-impl Speaker {
-    fn new(options: &SimOptions, index: usize, clock: Clock, stop: CancellationToken) -> Self {
-        let vessel = (index == 0 && options.vessel)
-            .then(|| (Vessel::new(options.seed, options.start), Pace::new(options.vessel_millihertz, 1.0)));
-        let mine = (0..options.devices).filter(|&number| number as usize % options.outputs.len() == index);
-        let devices = Devices::new(mine.collect::<Vec<_>>().into_iter(), options.device_millihertz);
+impl Director {
+    fn new(
+        options: &SimOptions,
+        vessel: Arc<Mutex<Vessel>>,
+        parts: Vec<Part>,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Self {
+        let pace = options.vessel.then(|| Pace::new(options.vessel_millihertz, 1.0));
         let tick_ms = options.tick_ms();
         let mut timer = interval(Duration::from_millis(tick_ms));
         // A tick that came late is made up for: the rate promised is kept on average.
         timer.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        Self { vessel, devices, clock, tick_ms, tick: 0, timer, stop }
+        Self { vessel, pace, parts, clock, tick_ms, tick: 0, timer, stop }
     }
 
-    /// The next tick's sentences; `None` when stopped. Safe to cancel: the timer keeps its place.
-    async fn next(&mut self) -> Option<Batch> {
+    async fn run(mut self) {
+        self.timer.reset_immediately();
+        while self.next_tick().await {
+            self.tell();
+            // Ticks that are made up for come at once: the outputs get their turns between them.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits for the next tick; false when it was stopped and a second is full.
+    async fn next_tick(&mut self) -> bool {
         if self.tick.is_multiple_of(1_000 / self.tick_ms) {
             let stopped = tokio::select! {
                 biased;
@@ -257,120 +462,41 @@ impl Speaker {
                 _ = self.timer.tick() => false,
             };
             if stopped {
-                return None;
+                return false;
             }
         } else {
             self.timer.tick().await;
         }
         self.tick += 1;
-        let mut said: Vec<Spoken> = Vec::new();
-        if let Some((vessel, pace)) = &mut self.vessel {
-            for _ in 0..pace.due(self.tick_ms) {
-                said.extend(vessel.step(self.clock.now().wall));
+        true
+    }
+
+    fn tell(&mut self) {
+        let mut batches: Vec<Batch> = self.parts.iter().map(|_| Batch::default()).collect();
+        let due = self.pace.as_mut().map_or(0, |pace| pace.due(self.tick_ms));
+        for _ in 0..due {
+            let now = self.clock.now().wall;
+            // A vessel is valid at every instant, so a panic elsewhere does no harm.
+            let mut vessel = self.vessel.lock().unwrap_or_else(PoisonError::into_inner);
+            vessel.advance(now);
+            for (part, batch) in self.parts.iter_mut().zip(&mut batches) {
+                let round = part.voice.say(&vessel, now);
+                batch.unplug = !round.plugged;
+                batch.extend(round.packets);
+                part.ledger.faults(part.voice.faults());
             }
         }
-        self.devices.tick(self.tick_ms, &mut said);
-        Some(Batch::of(&said))
-    }
-}
-
-/// The clients of one TCP output.
-struct Hall {
-    tally: Arc<Tally>,
-    clients: Vec<(mpsc::Sender<Arc<Batch>>, JoinHandle<()>)>,
-    admitted: u64,
-    batches_max: usize,
-}
-
-impl Hall {
-    fn new(taken: Arc<AtomicU64>, batches_max: usize) -> Self {
-        Self { tally: Arc::new(Tally::new(taken)), clients: Vec::new(), admitted: 0, batches_max: batches_max.max(1) }
-    }
-
-    fn admit(&mut self, stream: TcpStream) {
-        if self.clients.len() >= CLIENTS_MAX {
-            tracing::warn!("simulator: a client was turned away, {CLIENTS_MAX} are connected");
-            return;
-        }
-        self.admitted += 1;
-        let (sender, queue) = mpsc::channel(self.batches_max);
-        let task = tokio::spawn(attend(self.admitted, stream, queue, Arc::clone(&self.tally)));
-        self.clients.push((sender, task));
-    }
-
-    fn tell(&mut self, batch: Batch) {
-        let batch = Arc::new(batch);
-        self.clients.retain(|(sender, task)| match sender.try_send(Arc::clone(&batch)) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!("simulator: a client does not read, it is dropped");
-                task.abort();
-                false
-            }
-        });
-    }
-
-    async fn close(self) {
-        for (sender, task) in self.clients {
-            drop(sender);
-            // Each client's own stall and linger limits bound this wait.
-            let _ = task.await;
+        for (part, mut batch) in self.parts.iter_mut().zip(batches) {
+            let mut said: Vec<Spoken> = Vec::new();
+            part.devices.tick(self.tick_ms, &mut said);
+            batch.extend(said.into_iter().map(|spoken| Packet {
+                count: spoken.count(),
+                message: 1,
+                ..Packet::noise(Body::Bytes(spoken.sentence.into_bytes()))
+            }));
+            part.tell(batch);
         }
     }
-}
-
-async fn tcp_output(listener: TcpListener, mut speaker: Speaker, mut hall: Hall) {
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => hall.admit(stream),
-                // Out of descriptors, or the client left already: the next tick passes, then it is tried again.
-                Err(error) => {
-                    tracing::warn!(%error, "simulator: cannot accept");
-                    tokio::time::sleep(Duration::from_millis(FAST_TICK_MS)).await;
-                }
-            },
-            batch = speaker.next() => match batch {
-                Some(batch) => {
-                    hall.tell(batch);
-                    // Ticks that are made up for come at once: the clients get their turns between them.
-                    tokio::task::yield_now().await;
-                }
-                None => break,
-            },
-        }
-    }
-    drop(listener);
-    hall.close().await;
-}
-
-async fn udp_output(socket: UdpSocket, target: SocketAddr, mut speaker: Speaker, taken: Arc<AtomicU64>) {
-    while let Some(batch) = speaker.next().await {
-        for (datagram, readings) in datagrams(&batch) {
-            match socket.send_to(datagram, target).await {
-                Ok(_) => drop(taken.fetch_add(readings, Ordering::Relaxed)),
-                Err(error) => tracing::debug!(%error, %target, "simulator: a datagram was not sent"),
-            }
-        }
-    }
-}
-
-/// Whole sentences, as many as fit a datagram, and the readings in each.
-fn datagrams(batch: &Batch) -> Vec<(&[u8], u64)> {
-    let (mut all, mut from, mut to, mut readings) = (Vec::new(), 0, 0, 0);
-    for &(end, count) in &batch.ends {
-        if end - from > DATAGRAM_BYTES_MAX && to > from {
-            all.push((&batch.bytes[from..to], readings));
-            (from, readings) = (to, 0);
-        }
-        to = end;
-        readings += u64::from(count);
-    }
-    if to > from {
-        all.push((&batch.bytes[from..to], readings));
-    }
-    all
 }
 
 #[cfg(test)]
@@ -378,6 +504,7 @@ mod tests {
     use super::*;
     use crate::clock::Stamp;
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpStream, UdpSocket};
 
     const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -429,7 +556,7 @@ mod tests {
         let sim = serve(SimOptions::vessel(1, Output::UdpTo(far.local_addr().unwrap())), clock()).await.unwrap();
         let mut buffer = [0; 2_048];
         let count = far.recv(&mut buffer).await.unwrap();
-        assert!(count <= DATAGRAM_BYTES_MAX && buffer[..count].ends_with(b"\r\n"));
+        assert!(count <= 1_400 && buffer[..count].ends_with(b"\r\n"));
         assert!(sim.stop().await > 0);
     }
 

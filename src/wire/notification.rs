@@ -1,7 +1,7 @@
 //! Alarms that a device tells: what becomes of an ALF, a DM1 or an alert PGN.
 //!
-//! A notification is a reading under `notifications.`, so that it takes the way of all readings; its value is a JSON text
-//! after Signal K 1.7, "Notifications". Whoever keeps alerts as records reads it back.
+//! A notification is a reading under `notifications.`, so that it takes the way of all readings; its value is a JSON
+//! text after Signal K 1.7, "Notifications". Whoever keeps alerts as records reads it back.
 
 use serde::{Deserialize, Serialize};
 

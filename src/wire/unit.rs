@@ -67,13 +67,18 @@ pub fn unit(path: &str) -> &'static str {
         | "navigation.speedOverGroundLongitudinal"
         | "navigation.speedOverGroundTransverse"
         | "environment.current.drift" => "m/s",
+        "navigation.gnss.satellite.elevation" | "navigation.gnss.satellite.azimuth" => "rad",
+        "navigation.gnss.satellite.signalToNoise" => "dB",
         "steering.trimTab.port" | "steering.trimTab.starboard" => "ratio",
-        _ => unit_of_leaf(path),
+        _ => match unit_of_bridge(path) {
+            "" => unit_of_leaf(path),
+            unit => unit,
+        },
     }
 }
 
-/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path tells
-/// it.
+/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path
+/// tells it.
 fn unit_of_leaf(path: &str) -> &'static str {
     let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
     match (group, leaf) {
@@ -124,4 +129,116 @@ fn electrical(quantity: &str) -> &'static str {
         "timeRemaining" => "s",
         _ => "",
     }
+}
+
+/// Paths of routes, radar targets, satellite receivers, weather broadcasts and the AIS service, by their unit. The
+/// signal of a satellite is C/N0, decibels of one hertz.
+const UNITS_OF_BRIDGE: [(&str, &[&str]); 8] = [
+    (
+        "deg",
+        &[
+            "navigation.courseRhumbline.nextPoint.position",
+            "navigation.courseGreatCircle.nextPoint.position",
+            "navigation.radarTargets.position",
+            "navigation.waypoints.position",
+            "communication.ais.area",
+        ],
+    ),
+    (
+        "m",
+        &[
+            "navigation.courseRhumbline.crossTrackError",
+            "navigation.courseRhumbline.nextPoint.distance",
+            "navigation.courseRhumbline.nextPoint.arrivalCircle",
+            "navigation.courseGreatCircle.nextPoint.distance",
+            "navigation.log",
+            "navigation.trip.log",
+            "navigation.heave",
+            "navigation.radarTargets.distance",
+            "navigation.radarTargets.closestDistance",
+            "navigation.gnss.latitudeError",
+            "navigation.gnss.longitudeError",
+            "navigation.gnss.altitudeError",
+            "navigation.gnss.horizontalError",
+            "navigation.gnss.verticalError",
+            "navigation.gnss.positionError",
+            "navigation.gnss.bias",
+            "navigation.gnss.biasDeviation",
+            "navigation.gnss.rangeDeviation",
+            "navigation.gnss.semiMajorDeviation",
+            "navigation.gnss.semiMinorDeviation",
+            "navigation.gnss.latitudeDeviation",
+            "navigation.gnss.longitudeDeviation",
+            "navigation.gnss.altitudeDeviation",
+            "navigation.gnss.rangeResidual",
+            "navigation.gnss.datumAltitudeOffset",
+            "environment.outside.horizontalVisibility",
+            "environment.water.level",
+            "environment.water.waves.significantHeight",
+            "environment.water.swell.height",
+            "environment.current.depth",
+            "communication.ais.transitionalZone",
+        ],
+    ),
+    (
+        "m/s",
+        &[
+            "navigation.courseRhumbline.nextPoint.velocityMadeGood",
+            "navigation.speedThroughWaterLongitudinal",
+            "navigation.speedThroughWaterTransverse",
+            "navigation.speedOverGroundLongitudinal",
+            "navigation.speedOverGroundTransverse",
+            "navigation.radarTargets.speed",
+            "performance.velocityMadeGood",
+            "performance.velocityMadeGoodToWaypoint",
+            "environment.wind.gust",
+            "environment.current.drift",
+        ],
+    ),
+    (
+        "rad",
+        &[
+            "navigation.courseRhumbline.bearingTrackTrue",
+            "navigation.courseRhumbline.bearingTrackMagnetic",
+            "navigation.courseRhumbline.nextPoint.bearingTrue",
+            "navigation.courseRhumbline.nextPoint.bearingMagnetic",
+            "navigation.courseGreatCircle.bearingTrackTrue",
+            "navigation.courseGreatCircle.bearingTrackMagnetic",
+            "navigation.courseGreatCircle.nextPoint.bearingTrue",
+            "navigation.courseGreatCircle.nextPoint.bearingMagnetic",
+            "navigation.gnss.ellipseOrientation",
+            "navigation.gnss.datumLatitudeOffset",
+            "navigation.gnss.datumLongitudeOffset",
+            "navigation.gnss.satellite.elevation",
+            "navigation.gnss.satellite.azimuth",
+            "navigation.radarTargets.bearingTrue",
+            "navigation.radarTargets.bearingRelative",
+            "navigation.radarTargets.courseTrue",
+            "navigation.radarTargets.courseRelative",
+            "steering.rudderAngleTarget",
+            "steering.autopilot.target.headingTrue",
+            "steering.autopilot.target.headingMagnetic",
+            "environment.wind.gustDirectionTrue",
+            "environment.current.setTrue",
+            "environment.current.setMagnetic",
+            "environment.water.waves.directionTrue",
+            "environment.water.swell.directionTrue",
+        ],
+    ),
+    (
+        "s",
+        &[
+            "navigation.radarTargets.closestTime",
+            "environment.water.waves.period",
+            "environment.water.swell.period",
+            "communication.ais.quietTime",
+        ],
+    ),
+    ("dB", &["navigation.gnss.satellite.signalToNoise"]),
+    ("K", &["environment.outside.dewPointTemperature"]),
+    ("ratio", &["environment.water.salinity", "navigation.gnss.missedDetectionProbability"]),
+];
+
+fn unit_of_bridge(path: &str) -> &'static str {
+    UNITS_OF_BRIDGE.iter().find(|(_, paths)| paths.contains(&path)).map_or("", |(unit, _)| unit)
 }

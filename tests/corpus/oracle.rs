@@ -9,8 +9,10 @@ use hawser::wire::Decoded;
 use hawser::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Sentence};
 use serde_json::Value as Json;
 
-const KNOT: f64 = 1852.0 / 3600.0;
-const DEG: f64 = PI / 180.0;
+use super::service::{self, SERVICE};
+
+pub const KNOT: f64 = 1852.0 / 3600.0;
+pub const DEG: f64 = PI / 180.0;
 
 /// What a comparison gave.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, field: &str, equal: bool, told: impl FnOnce() -> String) {
+    pub fn count(&mut self, field: &str, equal: bool, told: impl FnOnce() -> String) {
         if equal {
             self.equal += 1;
             return;
@@ -34,7 +36,7 @@ impl Tally {
     }
 
     /// `theirs` in our unit; `None` when they say that there is no value.
-    fn float(&mut self, field: &str, ours: Option<&Value>, theirs: Option<f64>, tolerance: f64) {
+    pub fn float(&mut self, field: &str, ours: Option<&Value>, theirs: Option<f64>, tolerance: f64) {
         let mine = match ours {
             Some(Value::Float(x)) => Some(*x),
             #[allow(clippy::cast_precision_loss, reason = "small counts")]
@@ -49,7 +51,7 @@ impl Tally {
         self.count(field, equal, || format!("ours {ours:?}, theirs {theirs:?}"));
     }
 
-    fn text(&mut self, field: &str, ours: Option<&Value>, theirs: &str) {
+    pub fn text(&mut self, field: &str, ours: Option<&Value>, theirs: &str) {
         let mine = match ours {
             Some(Value::Text(text)) => &**text,
             _ => "",
@@ -57,7 +59,7 @@ impl Tally {
         self.count(field, mine == theirs, || format!("ours {mine:?}, theirs {theirs:?}"));
     }
 
-    fn position(&mut self, ours: Option<&Value>, theirs: Option<(f64, f64)>, tolerance: f64) {
+    pub fn position(&mut self, ours: Option<&Value>, theirs: Option<(f64, f64)>, tolerance: f64) {
         let equal = match (ours, theirs) {
             (Some(Value::Position { latitude, longitude }), Some((lat, lon))) => {
                 (latitude - lat).abs() <= tolerance && (longitude - lon).abs() <= tolerance
@@ -86,6 +88,8 @@ struct Board {
     epoch: Option<Stamp>,
     own: HashMap<String, Decoded>,
     targets: HashMap<Context, [HashMap<String, Value>; 2]>,
+    /// The readings of the last AIS message, by path and instance.
+    last: HashMap<String, Value>,
 }
 
 impl Board {
@@ -103,6 +107,9 @@ impl Board {
             self.own.extend(kept.map(|d| (d.path.clone().into_owned(), d)));
             return;
         }
+        let key =
+            |d: &Decoded| if d.instance.is_empty() { d.path.to_string() } else { format!("{}#{}", d.path, d.instance) };
+        self.last = decoded.iter().map(|d| (key(d), d.value.clone())).collect();
         // A position report replaces the last; static messages of two parts add up.
         let moving = decoded.iter().any(|d| d.path == "navigation.position");
         let kinds = self.targets.entry(first.context).or_default();
@@ -237,13 +244,14 @@ pub fn against_messages(log: &[u8], json: &[u8]) -> Tally {
     }
     let mut boards = boards.into_iter();
     while let Some(report) = reports.pop() {
-        if !READ.contains(&report["type"].as_u64().unwrap_or(0)) {
+        let wanted = u32::try_from(report["mmsi"].as_u64().unwrap_or(0)).unwrap();
+        // Ten digits are no MMSI: we refuse the message.
+        if wanted > 999_999_999 {
             continue;
         }
-        let wanted = u32::try_from(report["mmsi"].as_u64().unwrap_or(0)).unwrap();
         let parts = if report["type"] == 24 && report["part_num"].is_null() { 2 } else { 1 };
         let mut ahead = boards.clone();
-        let found: Vec<_> = ahead.by_ref().filter(|(mmsi, _)| *mmsi == wanted).take(parts).collect();
+        let found: Vec<_> = ahead.by_ref().filter(|(mmsi, _)| [wanted, OWN_SHIP].contains(mmsi)).take(parts).collect();
         if found.len() < parts {
             tally.count("message", false, || format!("none of ours for {report}"));
             continue;
@@ -256,11 +264,12 @@ pub fn against_messages(log: &[u8], json: &[u8]) -> Tally {
     tally
 }
 
-const READ: [u64; 12] = [1, 2, 3, 4, 5, 9, 11, 18, 19, 21, 24, 27];
+/// Messages of the own station (VDO) are the own ship's, whatever MMSI they carry.
+const OWN_SHIP: u32 = 0;
 
 fn mmsi(context: Context) -> u32 {
     match context {
-        Context::OwnShip => 0,
+        Context::OwnShip => OWN_SHIP,
         Context::Vessel(m) | Context::AidToNavigation(m) | Context::ShoreStation(m) | Context::Aircraft(m) => m,
     }
 }
@@ -288,8 +297,11 @@ const STATES: [&str; 15] = [
 fn message(tally: &mut Tally, board: &Board, report: &Json) {
     let kind = report["type"].as_u64().unwrap_or(0);
     let mmsi = u32::try_from(report["mmsi"].as_u64().unwrap_or(0)).unwrap();
-    if !READ.contains(&kind) || mmsi > 999_999_999 {
+    if mmsi > 999_999_999 {
         return;
+    }
+    if SERVICE.contains(&kind) {
+        return service::message(tally, &board.last, report, kind);
     }
     let ours = board.target(mmsi);
     let scaled = report["scaled"].as_bool().unwrap_or(true);

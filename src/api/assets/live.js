@@ -4,6 +4,7 @@ import { bytes, duration, el, label, number, position, put, rule, shown } from "
 import { drawStatus } from "./gateway.js";
 
 const STALE_S = 10;
+const GONE_S = 1800;
 const LOST_MS = 5000;
 const RETRY_MS = 3000;
 const TILES_MAX = 400;
@@ -160,6 +161,9 @@ function drawTargets() {
   if (!$("ais").open) return;
   const ownPosition = (entry) => entry.path === "navigation.position" && entry.quality === "good" && !entry.standby;
   const own = [...byKey.values()].find(ownPosition)?.value;
+  for (const [context, target] of targets) {
+    if (Math.min(...Object.values(target).map(age)) > GONE_S) targets.delete(context);
+  }
   const rows = [...targets].map(([context, target]) => {
     const at = target["navigation.position"];
     const away = own && at?.value ? metresBetween(own, at.value) : Infinity;

@@ -24,22 +24,34 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Bytes of one read: a frame, and room to see that more follows.
 const READ_BYTES_MAX: usize = 512;
 
+/// What is counted of that which went by beside the answer.
+const COUNTED: [&str; 5] = [
+    REASON_LATE,
+    REASON_UNASKED,
+    Refusal::Unit { asked: 0, got: 0 }.reason(),
+    Refusal::Function { asked: 0, got: 0 }.reason(),
+    Refusal::Length { expected: 0, got: 0 }.reason(),
+];
+
 /// What went by beside the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::sensors) struct Overheard {
     /// Bytes received, the answer's too.
     pub(in crate::sensors) bytes: usize,
-    late: u64,
-    unasked_bytes: u64,
-    foreign: u64,
+    counts: [u64; COUNTED.len()],
 }
 
 impl Overheard {
     /// What was dropped, by reason.
     pub(in crate::sensors) fn dropped(self) -> impl Iterator<Item = (&'static str, u64)> {
-        let foreign = Refusal::Unit { asked: 0, got: 0 }.reason();
-        let all = [(REASON_LATE, self.late), (REASON_UNASKED, self.unasked_bytes), (foreign, self.foreign)];
-        all.into_iter().filter(|(_, count)| *count > 0)
+        COUNTED.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Another reason than the [`COUNTED`] ends a question and is its outcome.
+    fn count(&mut self, reason: &'static str, more: u64) {
+        if let Some(at) = COUNTED.iter().position(|counted| *counted == reason) {
+            self.counts[at] += more;
+        }
     }
 }
 
@@ -72,6 +84,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
             judged_bytes: 0,
             overheard: Overheard::default(),
         }
+    }
+
+    /// What went by since the last question began.
+    pub(super) const fn overheard(&self) -> Overheard {
+        self.overheard
     }
 
     /// Asks and waits for the end of the answer, or the end of its time. An error: the line broke.
@@ -142,7 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
                         return Ok(());
                     }
                     self.forget_judged();
-                    self.overheard.late += 1;
+                    self.overheard.count(REASON_LATE, 1);
                     continue;
                 }
             }
@@ -150,19 +167,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
         }
     }
 
-    /// Reads until `bytes` can be judged. Frames of other units are dropped with all that follows them at once.
+    /// Reads until `bytes` can be judged. Whole frames that are the answer to something else (another unit's, or a late
+    /// one of this unit to a question of another length) are dropped, and the answer is waited for behind them.
     async fn rtu_answer(&mut self, ask: &Ask) -> io::Result<()> {
         loop {
-            self.read().await?;
             match rtu::judge(ask.unit, &ask.request, &self.bytes) {
                 None => {}
-                Some(Err(Refusal::Unit { .. })) => {
-                    self.overheard.foreign += 1;
-                    self.until_silent(TROUBLE_SILENCE.min(self.silence * 2)).await?;
-                    self.bytes.clear();
+                Some(Err(refusal @ (Refusal::Unit { .. } | Refusal::Function { .. } | Refusal::Length { .. }))) => {
+                    match rtu::end_of_frame(&self.bytes) {
+                        None => {}
+                        Some(None) => return Ok(()),
+                        Some(Some(end)) => {
+                            self.bytes.drain(..end);
+                            self.overheard.count(refusal.reason(), 1);
+                            continue;
+                        }
+                    }
                 }
                 Some(_) => return Ok(()),
             }
+            self.read().await?;
         }
     }
 
@@ -170,7 +194,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
     async fn quiet(&mut self) -> io::Result<()> {
         let silence = if self.troubled { self.silence.max(TROUBLE_SILENCE) } else { self.silence };
         let ended = timeout(DRAIN_MAX, self.until_silent(silence)).await;
-        self.overheard.unasked_bytes += self.bytes.len() as u64;
+        self.overheard.count(REASON_UNASKED, self.bytes.len() as u64);
         self.bytes.clear();
         ended.unwrap_or_else(|_| Err(io::Error::other("the line is never silent; is there another master on it?")))
     }
@@ -180,7 +204,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
             read?;
             // A line that never ends costs time, not memory.
             let excess = self.bytes.len().saturating_sub(READ_BYTES_MAX);
-            self.overheard.unasked_bytes += excess as u64;
+            self.overheard.count(REASON_UNASKED, excess as u64);
             self.bytes.drain(..excess);
         }
         Ok(())

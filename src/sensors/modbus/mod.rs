@@ -1,8 +1,8 @@
-//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says, hands
-//! over what the answers hold, and opens the line again when it breaks.
-//!
-//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]). Back-pressure: while the lane is
+//! A bus of Modbus units: over TCP, over a serial line, or with serial frames over TCP. Asks what the poller says,
+//! hands over what the answers hold, and opens the line again when it breaks. Back-pressure: while the lane is
 //! full nothing is asked.
+//!
+//! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]).
 
 pub(super) mod line;
 mod options;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::reading::Reading;
 use crate::wire::Sink as _;
-use crate::wire::modbus::{Action, Framing, Outcome, Poller, Refusal, UnitOptions, rtu};
+use crate::wire::modbus::{Action, Framing, LineOptions, Outcome, Poller, Refusal, UnitOptions, rtu};
 
 use super::SensorsError;
 use super::context::BusContext;
@@ -27,10 +27,6 @@ use super::tcp::connect;
 use line::{Line, Overheard};
 
 pub use options::map_file;
-
-/// How long a unit may think before it answers, where nothing else is configured. The Serial Line guide has 1 s at 9,600
-/// baud as usual (2.4.1).
-const TIMEOUT_MS: u64 = 1_000;
 
 /// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
 pub(super) const BAUD: u32 = 9_600;
@@ -80,9 +76,10 @@ pub(crate) async fn run(context: BusContext, options: ModbusOptions) {
         Transport::Tcp { .. } => (options.framing, None),
         Transport::Serial { baud, .. } => (Framing::Rtu, Some(baud)),
     };
+    let line = LineOptions { framing, baud, timeout_ms: context.tuning.answer_timeout.as_millis() as u64 };
     let mut bus = Bus {
         maker: ReadingMaker::new(context.stats.clone(), context.registry.clone()),
-        poller: Poller::new(framing, baud, options.units, context.clock.now().mono_ms),
+        poller: Poller::new(line, options.units, context.clock.now().mono_ms),
         framing,
         silence: Duration::from_micros(rtu::silence_micros(baud.unwrap_or(u32::MAX))),
         context,
@@ -162,9 +159,13 @@ impl Bus {
                 asked = line.ask(&ask) => asked,
             };
             let asked = match asked {
-                Ok((outcome, overheard)) => Ok(self.tell(outcome, overheard, &mut readings)),
-                Err(source) if source.kind() == ErrorKind::UnexpectedEof => Err(SensorsError::Ended),
-                Err(source) => Err(SensorsError::Broken { source }),
+                Ok((outcome, overheard)) => Ok(self.tell(Some(outcome), overheard, &mut readings)),
+                Err(source) => {
+                    // What was heard before it broke counts too.
+                    let _ = self.tell(None, line.overheard(), &mut readings);
+                    let is_end = source.kind() == ErrorKind::UnexpectedEof;
+                    Err(if is_end { SensorsError::Ended } else { SensorsError::Broken { source } })
+                }
             };
             self.context.hand_over(&mut readings).await;
             let heard = asked??;
@@ -180,11 +181,11 @@ impl Bus {
         }
     }
 
-    /// Tells the poller how a question ended, and the counters what went by. `Ok` whether anything was heard; an error
-    /// when the stream cannot be understood any further.
+    /// Tells the poller how a question ended, if it did, and the counters what went by. `Ok`: whether anything was
+    /// heard; an error when the stream cannot be understood any further.
     fn tell(
         &mut self,
-        outcome: Outcome<'_>,
+        outcome: Option<Outcome<'_>>,
         overheard: Overheard,
         readings: &mut Vec<Reading>,
     ) -> Result<bool, SensorsError> {
@@ -199,14 +200,16 @@ impl Bus {
             sink.dropped(reason, count, &"not the answer to what was asked", b"");
         }
         let knew = self.poller.sources().len();
-        self.poller.done(now.mono_ms, context.entropy.unit(), outcome, &mut sink);
+        if let Some(outcome) = outcome {
+            self.poller.done(now.mono_ms, context.entropy.unit(), outcome, &mut sink);
+        }
         drop(sink);
         let sources = self.poller.sources();
         if sources.len() != knew {
             context.stats.know(sources);
         }
         context.stats.buffers(held);
-        if outcome == Outcome::Refused(Refusal::Header) {
+        if outcome == Some(Outcome::Refused(Refusal::Header)) {
             let source = std::io::Error::new(ErrorKind::InvalidData, "the server does not speak Modbus TCP");
             return Err(SensorsError::Broken { source });
         }

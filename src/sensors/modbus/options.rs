@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{BAUD, ModbusOptions, TIMEOUT_MS, Transport};
+use super::{BAUD, ModbusOptions, Transport};
 use crate::config::address::Address;
 use crate::config::gateway::{DeviceConfig, Format};
 use crate::config::{BusConfig, ConfigError, Origin};
@@ -50,7 +50,6 @@ fn unit(bus: &BusConfig, device: &DeviceConfig) -> Result<UnitOptions, SensorsEr
         map,
         instance: device.instance.clone(),
         interval_ms: device.poll_interval_ms,
-        timeout_ms: TIMEOUT_MS,
         registers_max: REGISTERS_MAX,
     })
 }
@@ -68,12 +67,12 @@ pub fn map_file(path: &Path) -> Result<DeviceMap, MapError> {
     DeviceMap::parse(&path.display().to_string(), &read(path)?)
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+fn read(path: &Path) -> Result<String, MapError> {
     let file = path.display().to_string();
     let wrong = |problem: String| {
         let known: Vec<_> = BUILTIN.iter().map(|(name, _)| *name).collect();
         let accepted = format!("a file of at most {MAP_FILE_BYTES_MAX} bytes, or one of {}", known.join(", "));
-        ConfigError::new(Origin::File { file: file.as_str().into(), line: 0 }, "", problem, accepted)
+        MapError::from(ConfigError::new(Origin::File { file: file.as_str().into(), line: 0 }, "", problem, accepted))
     };
     let mut text = String::new();
     let read = File::open(path).and_then(|opened| opened.take(MAP_FILE_BYTES_MAX + 1).read_to_string(&mut text));

@@ -82,11 +82,12 @@ impl fmt::Debug for FastPackets {
 }
 
 impl FastPackets {
-    /// Takes the data of one frame of a fast-packet PGN; the payload when it was the last one.
-    pub fn push(&mut self, identifier: Identifier, frame: &[u8], mono_ms: u64) -> Option<&[u8]> {
+    /// Takes the data of one frame of a fast-packet PGN. Whether it was the last one: then [`FastPackets::payload`] is
+    /// the message's.
+    pub fn push(&mut self, identifier: Identifier, frame: &[u8], mono_ms: u64) -> bool {
         let Some((header, rest)) = frame.split_first() else {
             self.lost.incomplete += 1;
-            return None;
+            return false;
         };
         let key = Key(identifier.source, identifier.pgn, header >> 5);
         let at = self.keys.iter().position(|open| *open == key);
@@ -96,7 +97,12 @@ impl FastPackets {
         }
     }
 
-    fn start(&mut self, key: Key, at: Option<usize>, frame: &[u8], mono_ms: u64) -> Option<&[u8]> {
+    /// The message that the last frame completed.
+    pub fn payload(&self) -> &[u8] {
+        &self.whole.data[..usize::from(self.whole.length)]
+    }
+
+    fn start(&mut self, key: Key, at: Option<usize>, frame: &[u8], mono_ms: u64) -> bool {
         if let Some(at) = at {
             self.remove(at);
             self.lost.incomplete += 1;
@@ -105,43 +111,42 @@ impl FastPackets {
         let have = usize::from(length).min(6);
         if length == 0 || usize::from(length) > FAST_PACKET_BYTES_MAX || first.len() < have {
             self.lost.incomplete += 1;
-            return None;
+            return false;
         }
         let whole = usize::from(length) == have;
         let open = if whole { &mut self.whole } else { self.room(key, mono_ms) };
         open.data[..have].copy_from_slice(&first[..have]);
         (open.length, open.have, open.next, open.heard_ms) = (length, length.min(6), 1, mono_ms);
-        whole.then(|| &self.whole.data[..have])
+        whole
     }
 
-    fn go_on(&mut self, at: Option<usize>, number: u8, frame: &[u8], mono_ms: u64) -> Option<&[u8]> {
+    fn go_on(&mut self, at: Option<usize>, number: u8, frame: &[u8], mono_ms: u64) -> bool {
         let Some(at) = at else {
             self.lost.without_start += 1;
-            return None;
+            return false;
         };
         let open = &mut self.open[at];
         if mono_ms.saturating_sub(open.heard_ms) > PAUSE_MS_MAX {
             self.remove(at);
             self.lost.timeout += 1;
-            return None;
+            return false;
         }
         let have = usize::from(open.have);
         let more = (usize::from(open.length) - have).min(7);
         if number != open.next || frame.len() < more {
             self.remove(at);
             self.lost.incomplete += 1;
-            return None;
+            return false;
         }
         open.data[have..have + more].copy_from_slice(&frame[..more]);
         open.have += u8::try_from(more).unwrap_or(0);
         (open.next, open.heard_ms) = (number + 1, mono_ms);
         if open.have < open.length {
-            return None;
+            return false;
         }
-        let end = usize::from(open.length);
         self.whole = *open;
         self.remove(at);
-        Some(&self.whole.data[..end])
+        true
     }
 
     /// A new open message. Those whose time is over go first, then the one that waited longest.
@@ -184,9 +189,9 @@ impl FastPackets {
         self.open.clear();
     }
 
-    /// What was lost since this was asked last.
-    pub fn take_lost(&mut self) -> Lost {
-        std::mem::take(&mut self.lost)
+    /// What was lost since this was asked last; `None` when nothing was.
+    pub fn take_lost(&mut self) -> Option<Lost> {
+        (self.lost != Lost::default()).then(|| std::mem::take(&mut self.lost))
     }
 
     /// Bytes of memory that are held.
@@ -218,7 +223,8 @@ mod tests {
     }
 
     fn joined(packets: &mut FastPackets, frames: &[Vec<u8>], mono_ms: u64) -> Vec<Vec<u8>> {
-        frames.iter().filter_map(|frame| packets.push(from(1), frame, mono_ms).map(<[u8]>::to_vec)).collect()
+        let whole = |frame: &Vec<u8>| packets.push(from(1), frame, mono_ms).then(|| packets.payload().to_vec());
+        frames.iter().filter_map(whole).collect()
     }
 
     #[test]
@@ -227,7 +233,7 @@ mod tests {
             let payload: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
             let mut packets = FastPackets::default();
             assert_eq!(joined(&mut packets, &frames(5, &payload), 0), [payload], "{length} bytes");
-            assert_eq!((packets.take_lost(), packets.open.len()), (Lost::default(), 0));
+            assert_eq!((packets.take_lost(), packets.open.len()), (None, 0));
         }
     }
 
@@ -237,10 +243,10 @@ mod tests {
         let mut packets = FastPackets::default();
         assert_eq!(joined(&mut packets, &old[..2], 0), [] as [Vec<u8>; 0]);
         assert_eq!(joined(&mut packets, &new, 0), [vec![2; 20]], "nothing of the old one in it");
-        assert_eq!(packets.take_lost(), Lost { incomplete: 1, ..Lost::default() });
+        assert_eq!(packets.take_lost(), Some(Lost { incomplete: 1, ..Lost::default() }));
         let gap = [old[0].clone(), old[2].clone(), old[1].clone()];
         assert_eq!(joined(&mut packets, &gap, 0), [] as [Vec<u8>; 0]);
-        assert_eq!(packets.take_lost(), Lost { incomplete: 1, without_start: 1, ..Lost::default() });
+        assert_eq!(packets.take_lost(), Some(Lost { incomplete: 1, without_start: 1, ..Lost::default() }));
     }
 
     #[test]
@@ -249,15 +255,15 @@ mod tests {
         let mut packets = FastPackets::default();
         joined(&mut packets, &long[..1], 0);
         joined(&mut packets, &long[1..], PAUSE_MS_MAX + 1);
-        assert_eq!(packets.take_lost(), Lost { timeout: 1, without_start: 1, ..Lost::default() });
+        assert_eq!(packets.take_lost(), Some(Lost { timeout: 1, without_start: 1, ..Lost::default() }));
         for source in 0..=255 {
             packets.push(from(source), &long[0], u64::from(source));
         }
         assert_eq!(packets.open.len(), OPEN_MAX);
-        assert_eq!(packets.take_lost().overflow, 256 - OPEN_MAX as u64);
+        assert_eq!(packets.take_lost().unwrap().overflow, 256 - OPEN_MAX as u64);
         packets.forget(255);
         packets.clear();
-        assert_eq!(packets.take_lost().incomplete, OPEN_MAX as u64);
+        assert_eq!(packets.take_lost().unwrap().incomplete, OPEN_MAX as u64);
         assert!(packets.held_bytes() < 64 << 10);
     }
 
@@ -266,9 +272,9 @@ mod tests {
         let mut packets = FastPackets::default();
         let bad: [&[u8]; 5] = [&[], &[0x20], &[0x20, 0, 1], &[0x20, 224, 1, 2, 3, 4, 5, 6], &[0x20, 8]];
         for frame in bad {
-            assert_eq!(packets.push(from(1), frame, 0), None);
+            assert!(!packets.push(from(1), frame, 0));
         }
-        assert_eq!(packets.take_lost(), Lost { incomplete: 5, ..Lost::default() });
+        assert_eq!(packets.take_lost(), Some(Lost { incomplete: 5, ..Lost::default() }));
     }
 
     proptest! {
@@ -283,20 +289,22 @@ mod tests {
             for at in order {
                 let source = u8::try_from(at).unwrap();
                 let frame = waiting[at].next().unwrap();
-                if let Some(whole) = packets.push(from(source), &frame, 0) {
-                    prop_assert_eq!(whole, vec![source; lengths[at]]);
+                if packets.push(from(source), &frame, 0) {
+                    prop_assert_eq!(packets.payload(), vec![source; lengths[at]]);
                 }
             }
         }
 
         #[test]
         fn any_frames_are_taken(
-            frames in proptest::collection::vec((any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9), 0_u64..5_000), 0..500)
+            frames in proptest::collection::vec(
+                (any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9), 0_u64..5_000), 0..500
+            )
         ) {
             let mut packets = FastPackets::default();
             for (source, frame, mono_ms) in frames {
-                let whole = packets.push(from(source), &frame, mono_ms).map_or(0, <[u8]>::len);
-                prop_assert!(whole <= FAST_PACKET_BYTES_MAX && packets.open.len() <= OPEN_MAX);
+                packets.push(from(source), &frame, mono_ms);
+                prop_assert!(packets.payload().len() <= FAST_PACKET_BYTES_MAX && packets.open.len() <= OPEN_MAX);
             }
         }
     }

@@ -259,8 +259,10 @@ mod tests {
         (Frame::extended(identifier.encode(), data).unwrap(), identifier)
     }
 
+    type Step<'a> = (u64, u32, u8, u8, &'a [u8]);
+
     /// Plays (milliseconds, PGN, source, destination, data) and gives the messages with the drops.
-    fn play(steps: &[(u64, u32, u8, u8, &[u8])]) -> (Vec<LongMessage>, Counting) {
+    fn play(steps: &[Step<'_>]) -> (Vec<LongMessage>, Counting) {
         let (mut protocol, mut sink, mut whole) = (TransportProtocol::default(), Counting::default(), Vec::new());
         for (ms, pgn, source, destination, data) in steps {
             let (frame, identifier) = frame(*pgn, *source, *destination, data);
@@ -317,7 +319,7 @@ mod tests {
     fn what_never_becomes_whole_is_counted_by_its_reason() {
         let abort: &[u8] = &[255, 1, 255, 255, 255, 0xCA, 0xFE, 0];
         let lying: &[u8] = &[32, 9, 0, 3, 255, 0xCA, 0xFE, 0];
-        let cases: [(&[(u64, u32, u8, u8, &[u8])], _); 8] = [
+        let cases: [(&[Step<'_>], _); 8] = [
             (&[(0, CM, 3, 255, BAM), (0, DT, 3, 255, TWO)], REASON_INCOMPLETE),
             (&[(0, CM, 3, 255, BAM), (0, CM, 3, 255, BAM)], REASON_INCOMPLETE),
             (&[(0, CM, 3, 255, BAM), (0, DT, 3, 255, &ONE[..5])], REASON_INCOMPLETE),

@@ -7,7 +7,7 @@ use can_dbc::{AttributeValue, ByteOrder, Dbc, Message, MessageId, MultiplexIndic
 use can_dbc::{SignalExtendedValueType, ValueType};
 
 use super::error::DbcError;
-use super::plan::{Bits, Condition, Meaning, MessagePlan, Number, SignalPlan};
+use super::plan::{Bits, Condition, Meaning, MessagePlan, Number, Ranges, SignalPlan};
 use super::units::si;
 use super::{DBC_BYTES_MAX, Key, Map, Options};
 use crate::reading::Quality;
@@ -201,7 +201,7 @@ impl Source<'_> {
     }
 
     /// The multiplexor's name, where the DBC tells it (`SG_MUL_VAL_`), and the values for which the signal is there.
-    fn multiplexor(&self, message: &Message, signal: &Signal) -> Option<(Option<&str>, Vec<(u64, u64)>)> {
+    fn multiplexor(&self, message: &Message, signal: &Signal) -> Option<(Option<&str>, Ranges)> {
         let extended = self.dbc.extended_multiplex.iter();
         let mut told = extended.filter(|e| e.message_id == message.id && e.signal_name == signal.name);
         if let Some(told) = told.next() {

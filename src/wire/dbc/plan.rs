@@ -59,11 +59,14 @@ pub(super) enum Number {
     Float64,
 }
 
+/// Values of a multiplexor, each pair from the first to the second.
+pub(super) type Ranges = Vec<(u64, u64)>;
+
 /// A signal is there only while another one, the multiplexor, has one of these values.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub switch: Bits,
-    pub ranges: Vec<(u64, u64)>,
+    pub ranges: Ranges,
 }
 
 /// What a value table says of a raw value.

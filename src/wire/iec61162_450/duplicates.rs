@@ -1,9 +1,9 @@
-//! Lines that came a moment ago. Bounded: a table of a fixed size, in which a new line takes an old one's place; at worst
-//! a duplicate is let pass.
+//! Lines that came a moment ago. Bounded: a table of a fixed size, in which a new line takes an old one's place; at
+//! worst a duplicate is let pass.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Lines remembered: one second of a busy network (1,000 lines a second; IEC 61162-450, annex on network load).
+/// Lines remembered: one second of a busy network (1,000 lines a second).
 const SLOTS: usize = 1_024;
 
 /// How far two networks may lie apart for a line with a number or a time, which does not come again by itself.

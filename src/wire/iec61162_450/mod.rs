@@ -1,8 +1,8 @@
 //! IEC 61162-450: sentences in multicast datagrams on a ship's network.
 //!
-//! A datagram opens with `UdPbC` and a zero, then come lines, each a TAG block and a sentence of NMEA 0183. Binary files
-//! (`RrUdP`, `RaUdP`, `RpUdP`) and PGNs (`NkPgN`) are counted and not read. What has no header is dropped, as the
-//! standard asks (7.1): plain NMEA 0183 over UDP is a bus of its own protocol.
+//! A datagram opens with `UdPbC` and a zero, then come lines, each a TAG block and a sentence of NMEA 0183. Binary
+//! files (`RrUdP`, `RaUdP`, `RpUdP`) and PGNs (`NkPgN`) are counted and not read. What has no header is dropped, as the
+//! standard asks: plain NMEA 0183 over UDP is a bus of its own protocol.
 //!
 //! A vessel with two networks hears every datagram twice; the second is counted as a duplicate.
 
@@ -24,8 +24,8 @@ pub const REASON_NO_HEADER: &str = "no_header";
 /// Reason: a line that came before, through another interface. Nothing is lost.
 pub const REASON_DUPLICATE: &str = "duplicate";
 
-/// The header of a datagram of sentences (7.1.2, table 4).
-const SENTENCES: &[u8] = b"UdPbC\0";
+/// The header of a datagram of sentences.
+pub const SENTENCES: &[u8] = b"UdPbC\0";
 
 /// Datagrams that are known and not read, and the reason that counts them.
 const IGNORED: [(&[u8], &str); 4] = [

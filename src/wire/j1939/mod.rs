@@ -14,11 +14,13 @@
 mod decoder;
 mod diagnostics;
 mod identity;
+mod raw;
 mod rows;
 mod table;
 
 pub use decoder::{Decoder, REASON_NOT_J1939, REASON_SHORT, REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX};
 pub use diagnostics::REASON_DIAGNOSTICS_FULL;
+pub use raw::raw_json;
 pub use rows::parameter_name;
 
 #[cfg(test)]

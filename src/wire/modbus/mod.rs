@@ -20,7 +20,7 @@ use std::fmt;
 pub use exception::Exception;
 pub use map::{DeviceMap, MapError};
 pub use pdu::{Answer, Refusal, Request, Table};
-pub use poller::{Action, Ask, Outcome, Poller, REASON_EXCLUDED, REASON_OVERRUN, UnitOptions};
+pub use poller::{Action, Ask, LineOptions, Outcome, Poller, REASON_EXCLUDED, REASON_OVERRUN, UnitOptions};
 
 /// The least unit id of a device. 0 is broadcast, which nobody answers (Serial Line, 2.2).
 pub const UNIT_ID_MIN: u8 = 1;

@@ -42,6 +42,17 @@ pub const REASON_EXCLUDED: &str = "modbus_register_excluded";
 /// Reason: a poll was not made because the line was busy for longer than its interval.
 pub const REASON_OVERRUN: &str = "modbus_poll_overrun";
 
+/// A line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineOptions {
+    /// How requests and answers are framed on it.
+    pub framing: Framing,
+    /// Its bits a second, where that is known.
+    pub baud: Option<u32>,
+    /// How long a unit may think before it answers; the time on the line comes on top.
+    pub timeout_ms: u64,
+}
+
 /// A unit on the line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnitOptions {
@@ -53,8 +64,6 @@ pub struct UnitOptions {
     pub instance: String,
     /// How often its fast values are asked for.
     pub interval_ms: u64,
-    /// How long it may think before it answers; the time on the line comes on top.
-    pub timeout_ms: u64,
     /// The most registers of one read, where it is less than the map says: an old gateway.
     pub registers_max: u16,
 }
@@ -94,8 +103,7 @@ pub enum Outcome<'a> {
 /// The units of one line.
 #[derive(Debug)]
 pub struct Poller {
-    framing: Framing,
-    baud: Option<u32>,
+    line: LineOptions,
     units: Vec<Unit>,
     owed: Vec<Owed>,
     asked: Option<Asked>,
@@ -149,10 +157,10 @@ fn form(request: &Request) -> (u8, usize) {
 }
 
 impl Poller {
-    /// A line of these units, all due at once. `baud` is the line's rate where it is known.
-    pub fn new(framing: Framing, baud: Option<u32>, units: Vec<UnitOptions>, now_ms: u64) -> Self {
+    /// A line of these units, all due at once.
+    pub fn new(line: LineOptions, units: Vec<UnitOptions>, now_ms: u64) -> Self {
         let units = units.into_iter().map(|options| Unit::new(options, now_ms)).collect();
-        Self { framing, baud, units, owed: Vec::new(), asked: None, readings: Vec::new() }
+        Self { line, units, owed: Vec::new(), asked: None, readings: Vec::new() }
     }
 
     /// What to do now. A question that was not told [`Poller::done`] counts as never asked.
@@ -175,7 +183,7 @@ impl Poller {
             },
         };
         let request = read.request;
-        let (unit, timeout_ms) = (unit.options.unit, unit.options.timeout_ms + self.line_ms(&request));
+        let (unit, timeout_ms) = (unit.options.unit, self.line.timeout_ms + self.line_ms(&request));
         self.asked = Some(Asked { unit: first.unit, planned: first.planned, read, at_ms: now_ms });
         Action::Ask(Ask { unit, request, timeout_ms })
     }
@@ -217,7 +225,7 @@ impl Poller {
     /// The time that a question and its answer take on the line, rounded up.
     fn line_ms(&self, request: &Request) -> u64 {
         let bytes = rtu::REQUEST_FRAME_BYTES + rtu::answer_frame_bytes(request);
-        self.baud.map_or(0, |baud| rtu::transfer_micros(bytes, baud).div_ceil(1_000))
+        self.line.baud.map_or(0, |baud| rtu::transfer_micros(bytes, baud).div_ceil(1_000))
     }
 
     /// The question ended so at `now_ms`. Hands its readings to `sink`, or why there are none. `jitter`: 0 to 1.
@@ -264,7 +272,7 @@ impl Poller {
     }
 
     fn owe(&mut self, unit: u8, asked: &Asked) {
-        if self.framing == Framing::Rtu && self.owed.len() < OWED_MAX {
+        if self.line.framing == Framing::Rtu && self.owed.len() < OWED_MAX {
             self.owed.push(Owed { unit, form: form(&asked.read.request), until_ms: asked.at_ms + OWED_MS });
         }
     }

@@ -106,6 +106,20 @@ pub fn judge<'a>(unit: u8, request: &Request, bytes: &'a [u8]) -> Option<Result<
     Some(if said == sum { request.judge(&body[1..]) } else { Err(Refusal::Checksum { said, sum }) })
 }
 
+/// Where the frame at the front of `bytes` ends, an answer to a reading function by whatever unit: `None` while more of
+/// it must come, `Some(None)` when there is no such frame, or its checksum does not fit.
+pub fn end_of_frame(bytes: &[u8]) -> Option<Option<usize>> {
+    let length = match bytes {
+        [] | [_] => return None,
+        [_, function, ..] if function & EXCEPTION_BIT != 0 => EXCEPTION_FRAME_BYTES,
+        [_, 1..=4] => return None,
+        [_, 1..=4, count, ..] => 3 + usize::from(*count) + CHECKSUM_BYTES,
+        _ => return Some(None),
+    };
+    let (body, said) = bytes.get(..length)?.split_at(length - CHECKSUM_BYTES);
+    Some((checksum(body).to_le_bytes() == said).then_some(length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +158,18 @@ mod tests {
         assert_eq!(judge(1, &ASKED, &answer), Some(Ok(Answer::Data(&[0xAB, 0xCD]))));
         let refused = framed(&[1, 0x83, 2]);
         assert_eq!(judge(1, &ASKED, &refused), Some(Ok(Answer::Exception(Exception(2)))));
+    }
+
+    #[test]
+    fn the_end_of_anybodys_answer() {
+        let answer = framed(&[9, 4, 2, 0xAB, 0xCD]);
+        for cut in 0..answer.len() {
+            assert_eq!(end_of_frame(&answer[..cut]), None, "{cut} bytes");
+        }
+        assert_eq!(end_of_frame(&[&answer[..], &[1, 3]].concat()), Some(Some(7)));
+        assert_eq!(end_of_frame(&framed(&[9, 0x84, 2])), Some(Some(5)));
+        assert_eq!(end_of_frame(&framed(&[9, 6, 0, 1, 0, 1])), Some(None), "somebody writes");
+        assert_eq!(end_of_frame(&[9, 4, 2, 0, 0, 0, 0]), Some(None));
     }
 
     #[test]

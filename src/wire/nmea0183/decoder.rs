@@ -9,7 +9,7 @@ use super::rules;
 use super::sentence::{ChecksumRule, Fields, Sentence};
 use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
 use super::tag::{Tag, TagCounts, Tags};
-use super::time::{self, Dates, Day, TimeOfDay};
+use super::time::{Dates, Day, TimeOfDay, TimeText};
 use crate::clock::Stamp;
 use crate::reading::Quality;
 use crate::wire::Formatter;
@@ -45,6 +45,7 @@ impl DecoderCounts {
 pub struct Decoder {
     rule: ChecksumRule,
     dates: Dates,
+    time_text: TimeText,
     ais: Ais,
     alerts: Alerts,
     tags: Tags,
@@ -99,7 +100,10 @@ impl Decoder {
         };
         let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);
         let before = out.len();
-        let fields = sentence.index()?;
+        let fields = sentence.index();
+        if fields.are_too_many() {
+            return Err(Rejected::TooManyFields);
+        }
         let done = match spec.special {
             Special::Ais(own) => self.ais.take(&fields, own, Emit::new(out, source, tag.time)),
             _ => self.readings(spec, &fields, Emit::new(out, source, tag.time)).map(Ok),
@@ -121,11 +125,20 @@ impl Decoder {
         match spec.special {
             Special::None | Special::Ais(_) => Ok(()),
             Special::DateTime(absent) => {
-                date_time(absent, &mut emit);
+                self.date_time(absent, &mut emit);
                 Ok(())
             }
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
             Special::Alert => self.alerts.alf(fields, &mut emit),
+        }
+    }
+
+    /// RMC and ZDA tell the date and time as a reading of its own.
+    fn date_time(&mut self, absent: Absent, emit: &mut Emit<'_>) {
+        match emit.observed_at() {
+            Some(stamp) => emit.good("navigation.datetime", self.time_text.of(stamp)),
+            None if absent == Absent::Report => emit.absent("navigation.datetime", Quality::NotAvailable),
+            None => {}
         }
     }
 
@@ -153,15 +166,6 @@ impl Decoder {
 fn day_month_year(fields: &Fields<'_>, at: usize) -> Option<Day> {
     let part = |at: usize| number::whole(fields.get(at)).ok().flatten().map(i64::from);
     Day::new(part(at + 2)?, part(at + 1)?, part(at)?)
-}
-
-/// RMC and ZDA tell the date and time as a reading of its own.
-fn date_time(absent: Absent, emit: &mut Emit<'_>) {
-    match emit.observed_at() {
-        Some(stamp) => emit.good("navigation.datetime", time::rfc3339(stamp)),
-        None if absent == Absent::Report => emit.absent("navigation.datetime", Quality::NotAvailable),
-        None => {}
-    }
 }
 
 #[cfg(test)]

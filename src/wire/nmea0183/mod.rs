@@ -23,7 +23,7 @@
 //!    blank says nothing. `.valid(...)` names the status field, `.when(...)` the letter that chooses between forms.
 //! 2. Put the row into `TABLE`. A formatter that is not there is counted as `unsupported_sentence`, not rejected.
 //! 3. A value that needs two fields, or a path that depends on one, is a function in `special.rs`; try a rule first.
-//! 4. Give each new path its unit in `wire/unit.rs`. Paths and units are Signal K's; a test holds them against its list.
+//! 4. Give each new path its unit in `wire/unit.rs`. A test holds paths and units against Signal K's list.
 //! 5. Add cases to `tests.rs` with values worked out by hand from the standard: good, blank, void, out of range.
 
 mod ais;

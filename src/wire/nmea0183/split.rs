@@ -52,6 +52,14 @@ impl LineSplitter {
     pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(Result<&[u8], Rejected>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.place == Place::Outside
+                && let Some((whole, behind)) = plain_line(rest)
+            {
+                self.noise_told = false;
+                line(Ok(whole));
+                rest = behind;
+                continue;
+            }
             rest = match self.place {
                 Place::Outside => self.seek(rest, &mut line),
                 _ => self.follow(rest, &mut line),
@@ -142,6 +150,19 @@ impl LineSplitter {
         }
         &bytes[at..]
     }
+}
+
+/// The usual case at full speed: a sentence with nothing before it and its end at hand, and what is behind them. What
+/// it takes is what [`LineSplitter::seek`] and [`LineSplitter::follow`] would have made of it.
+fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if !matches!(bytes, [b'$' | b'!', ..]) {
+        return None;
+    }
+    let at = memchr::memchr2(b'\r', b'\n', bytes).filter(|at| *at <= LINE_BYTES_MAX)?;
+    // No early end: all bytes are looked at abreast.
+    let special = bytes[1..at].iter().fold(false, |any, byte| any | is_special(*byte));
+    let end = if bytes[at..].starts_with(b"\r\n") { at + 2 } else { at + 1 };
+    (!special).then(|| (&bytes[..at], &bytes[end..]))
 }
 
 /// Bytes that open or close a line. IEC 61162-1 allows 20 to 7E (hex) in a sentence; `!`, `$` and `\` are reserved.

@@ -28,6 +28,13 @@ pub struct Stream {
     lines: Lines,
 }
 
+impl Stream {
+    /// A stream with a decoder of its own rules.
+    pub fn with_decoder(decoder: Decoder) -> Self {
+        Self { lines: Lines { decoder, ..Lines::default() }, ..Self::default() }
+    }
+}
+
 /// What stands behind the splitter.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Lines {

@@ -1,8 +1,8 @@
-//! TAG blocks before sentences (NMEA 0183 4.10, section 7; IEC 61162-450, 7.2.3): who says it, when, as which line.
+//! TAG blocks before sentences (NMEA 0183 4.10, section 7; IEC 61162-450, section 7): who says it, when, as which line.
 //!
-//! `\s:GP0001,n:12*hh\$GPRMC,...`. Several blocks may stand before one sentence. A block with a wrong checksum takes its
-//! sentence with it; a parameter that is malformed is left out and counted: senders disagree on all but `s`. It refuses
-//! to act on `d`: a gateway that only listens hears what was meant for others.
+//! `\s:GP0001,n:12*hh\$GPRMC,...`. Several blocks may stand before one sentence. A block with a wrong checksum takes
+//! its sentence with it; a parameter that is malformed is left out and counted: senders disagree on all but `s`. It
+//! refuses to act on `d`: a gateway that only listens hears what was meant for others.
 
 use super::reject::Rejected;
 use super::sentence::{ChecksumRule, checked};
@@ -15,7 +15,7 @@ const GROUPS_MAX: usize = 16;
 /// Sources whose line numbers are remembered; a network has some tens. The one heard of longest ago gives way.
 const SOURCES_MAX: usize = 64;
 
-/// Line numbers run from 1 to this and start again (IEC 61162-450, 7.2.3.5).
+/// Line numbers run from 1 to this and start again (IEC 61162-450, parameter `n`).
 const LINE_MAX: u32 = 999;
 
 /// Times of more digits than seconds will have for thousands of years are milliseconds.

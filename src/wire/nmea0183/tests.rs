@@ -297,8 +297,15 @@ fn what_the_table_does_not_have_is_counted_and_bounded() {
     assert_eq!(counts.unsupported.iter().map(|(_, n)| n).sum::<u64>() + counts.unsupported_other, 200);
 }
 
-/// Sentences that mutations start from: one of each row.
-const SEEDS: [&str; 20] = [
+/// Sentences that mutations start from: one of each kind.
+const SEEDS: [&str; 27] = [
+    "IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST",
+    "IIALC,01,01,00,2,,192,1,1,XYZ,0512,1,2",
+    "GAGSV,1,1,02,04,,,32,13,59,135,19,7",
+    "RATTM,11,1.0,90.0,T,10.0,180.0,T,0.5,-2.0,N,BUOY,T,,120000,A",
+    "GPRMB,A,0.50,R,003,004,4917.24,N,12309.57,W,001.3,052.5,000.5,V,A",
+    "GNTXT,01,01,02,u-blox ^2A AG",
+    "PUBX,00,081350.00,4717.1,N,00833.9,E,546.5,G3,2.1,2.0,3.6,77.52,0,,0.92,1.19,0.77,9",
     "GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W,A",
     "GPGGA,123519,4807.038,S,01131.000,W,2,08,0.9,545.4,M,46.9,M,7.6,0133",
     "GPGLL,4916.45,N,12311.12,W,225444,A",

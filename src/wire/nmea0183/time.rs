@@ -111,6 +111,24 @@ pub fn rfc3339(stamp: Stamp) -> Value {
     Value::text(std::str::from_utf8(&text).unwrap_or(""))
 }
 
+/// The last time that was told as a text: several sentences of a second say the same.
+#[derive(Debug, Default)]
+pub struct TimeText(Option<(Stamp, Value)>);
+
+impl TimeText {
+    /// The text of `stamp`, made anew only when it is another than the last.
+    pub fn of(&mut self, stamp: Stamp) -> Value {
+        match &self.0 {
+            Some((last, text)) if *last == stamp => text.clone(),
+            _ => {
+                let text = rfc3339(stamp);
+                self.0 = Some((stamp, text.clone()));
+                text
+            }
+        }
+    }
+}
+
 /// The inverse of [`days_from_civil`].
 const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     // Days since 0000-03-01, in eras of 400 years of 146,097 days.

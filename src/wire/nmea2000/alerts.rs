@@ -2,11 +2,14 @@
 //!
 //! An alert is known by its device, system, sub-system and id. Its words come once, or when somebody asks; they are
 //! kept until then. An alert whose words were not heard is told with its numbers.
+//!
+//! The path is that of alerts in sentences, `notifications.alert`; the instance is `system.sub-system.id`.
 
 use std::collections::VecDeque;
 
 use canboat::{Database, DecodedPgn, Frame, Units};
 
+use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, NOTIFICATIONS, Notification};
 use crate::wire::{Emit, Source};
 
@@ -48,7 +51,8 @@ impl Alerts {
             self.remember(key, &told);
         } else {
             let value = self.notification(key, &told).to_value();
-            emit.good(format!("{NOTIFICATIONS}alert.{system}.{sub_system}.{id}"), value);
+            let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
+            emit.push(path.into(), instance.into(), value, Quality::Good);
         }
     }
 

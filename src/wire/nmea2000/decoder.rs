@@ -5,6 +5,7 @@ use std::fmt;
 use super::alerts::{ALERT, ALERT_TEXT, Alerts};
 use super::assembler::Assembler;
 use super::devices::Devices;
+use super::engine_alarms::EngineAlarms;
 use super::plan::{Known, Plan, Refused, plan};
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
@@ -22,6 +23,9 @@ pub const REASON_NO_INSTANCE: &str = "no_instance";
 /// Reason: an AIS message without an MMSI.
 pub const REASON_NO_STATION: &str = "no_mmsi";
 
+/// Reason: a message that ends before what it is for.
+pub const REASON_SHORT: &str = "short_message";
+
 /// Reason: an address claim of fewer than 8 bytes.
 pub const REASON_BAD_CLAIM: &str = "bad_address_claim";
 
@@ -32,6 +36,14 @@ pub const UNSUPPORTED_PGNS_MAX: usize = 64;
 const ADDRESS_CLAIM: u32 = 60_928;
 const PRODUCT_INFORMATION: u32 = 126_996;
 const CONFIGURATION_INFORMATION: u32 = 126_998;
+
+const fn reason(refused: Refused) -> &'static str {
+    match refused {
+        Refused::NoInstance => REASON_NO_INSTANCE,
+        Refused::NoStation => REASON_NO_STATION,
+        Refused::TooShort => REASON_SHORT,
+    }
+}
 
 /// What a decoder saw, beside the readings that it handed out.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +79,7 @@ struct Messages {
     plan: &'static Plan,
     devices: Devices,
     alerts: Alerts,
+    engine_alarms: EngineAlarms,
     counts: DecoderCounts,
     readings: Vec<Decoded>,
 }
@@ -86,6 +99,7 @@ impl Default for Decoder {
             plan: plan(),
             devices: Devices::default(),
             alerts: Alerts::default(),
+            engine_alarms: EngineAlarms::default(),
             counts: DecoderCounts::default(),
             readings: Vec::new(),
         };
@@ -103,10 +117,6 @@ impl Decoder {
     pub const fn counts(&self) -> &DecoderCounts {
         &self.messages.counts
     }
-
-    fn tell_lost(&mut self, near: &[u8], sink: &mut dyn Sink) {
-        self.assembler.take_lost(|reason, count| sink.dropped(reason, count, &"a message of many frames", near));
-    }
 }
 
 impl FrameDecoder for Decoder {
@@ -116,32 +126,30 @@ impl FrameDecoder for Decoder {
             return;
         }
         let Self { assembler, messages } = self;
-        let message = assembler.frame(frame, mono_ms);
+        let message = assembler.frame(frame, mono_ms, sink);
         if let Some(address) = message.and_then(|message| messages.take(&message, sink)) {
-            assembler.forget(address);
+            assembler.forget(address, sink);
         }
-        self.tell_lost(frame.bytes(), sink);
     }
 
     fn message(&mut self, message: &Message<'_>, _mono_ms: u64, sink: &mut dyn Sink) {
         if let Some(address) = self.messages.take(message, sink) {
-            self.assembler.forget(address);
-            self.tell_lost(message.payload, sink);
+            self.assembler.forget(address, sink);
         }
     }
 
     /// Forgets who holds which address too: behind the next connection may stand another bus.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
-        self.assembler.clear();
-        self.tell_lost(b"", sink);
+        self.assembler.end(sink);
         self.messages.devices = Devices::default();
         self.messages.alerts = Alerts::default();
+        self.messages.engine_alarms = EngineAlarms::default();
     }
 
     fn held_bytes(&self) -> usize {
-        let Messages { devices, alerts, readings, .. } = &self.messages;
+        let Messages { devices, alerts, engine_alarms, readings, .. } = &self.messages;
         let readings = readings.capacity() * size_of::<Decoded>();
-        self.assembler.held_bytes() + devices.held_bytes() + alerts.held_bytes() + readings
+        self.assembler.held_bytes() + devices.held_bytes() + alerts.held_bytes() + engine_alarms.held_bytes() + readings
     }
 
     fn sources(&self) -> Vec<SourceInfo> {
@@ -166,9 +174,12 @@ impl Messages {
         let mut emit = Emit::new(&mut self.readings, source, at);
         match self.plan.find(identifier.pgn) {
             Known::Row(row) => match row.readings(payload, emit) {
+                Ok(()) if matches!(identifier.pgn, 127_489 | 127_493) => {
+                    let mut emit = Emit::new(&mut self.readings, source, at);
+                    self.engine_alarms.take(identifier.pgn, payload, source, &mut emit);
+                }
                 Ok(()) => {}
-                Err(Refused::NoInstance) => sink.dropped(REASON_NO_INSTANCE, 1, &Pgn(identifier), payload),
-                Err(Refused::NoStation) => sink.dropped(REASON_NO_STATION, 1, &Pgn(identifier), payload),
+                Err(refused) => sink.dropped(reason(refused), 1, &Pgn(identifier), payload),
             },
             Known::Network => self.network(identifier.pgn, source, payload),
             Known::Unknown if matches!(identifier.pgn, ALERT | ALERT_TEXT) => {

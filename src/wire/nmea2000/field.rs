@@ -119,6 +119,11 @@ impl Field {
         }
     }
 
+    /// Where the field ends, in bytes.
+    pub const fn end(&self) -> usize {
+        self.byte + self.bytes
+    }
+
     const fn highest(&self) -> u64 {
         u64::MAX >> (64 - self.bits)
     }
@@ -141,10 +146,10 @@ impl Field {
     #[inline]
     pub fn read(&self, payload: &[u8]) -> Found {
         let Some(pattern) = self.pattern(payload) else { return Found::NotAvailable };
-        if pattern >= self.special_from {
-            if let Some(found) = self.special(pattern) {
-                return found;
-            }
+        if pattern >= self.special_from
+            && let Some(found) = self.special(pattern)
+        {
+            return found;
         }
         let unused = 64 - self.bits;
         let value = if self.signed { (pattern << unused).cast_signed() >> unused } else { pattern.cast_signed() };

@@ -32,17 +32,18 @@
 //! # How to add a PGN
 //!
 //! 1. Add a row to a file of `rows/`: the PGN, and a rule for each value: the path, and how canboat's fields, by their
-//!    names, become the value. `report` is for what the message is for: "not available" becomes a reading. `optional` is
-//!    for what it carries beside that.
+//!    names, become the value. `report` is for what the message is for: "not available" becomes a reading. `optional`
+//!    is for what it carries beside that.
 //! 2. A path that depends on an enumeration is `report_by` or `optional_by`. Where several devices are alike,
 //!    `.instance(field)` puts their number in place of `*`, or into the reading's instance.
-//! 3. Give each new path its unit in `wire/unit.rs`. Numbers come in SI from canboat; a test holds the units against it.
+//! 3. Give each new path its unit in `wire/unit.rs`. Numbers come in SI from canboat; a test compares the units.
 //! 4. Add cases to `tests.rs` with values worked out by hand.
 
 mod alerts;
 mod assembler;
 mod decoder;
 mod devices;
+mod engine_alarms;
 mod field;
 mod plan;
 mod raw;
@@ -54,8 +55,8 @@ mod tests;
 
 pub use assembler::Assembler;
 pub use decoder::{
-    Decoder, DecoderCounts, REASON_BAD_CLAIM, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_STANDARD_FRAME,
-    REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX,
+    Decoder, DecoderCounts, REASON_BAD_CLAIM, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_SHORT,
+    REASON_STANDARD_FRAME, REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX,
 };
 pub use devices::{function, manufacturer};
 pub use raw::raw_json;

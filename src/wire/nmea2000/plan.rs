@@ -19,8 +19,8 @@ use crate::wire::Emit;
 /// The highest instance: above it an 8-bit field says reserved, out of range, not available.
 pub const INSTANCE_MAX: u64 = 252;
 
-/// Lines that one message tells of: three phases.
-const LINES_MAX: i64 = 3;
+/// Lines that one message tells of: three phases, or the satellites of four systems in view.
+const LINES_MAX: i64 = 64;
 
 /// Fields that make readings together, at most: a ship's static data.
 const SPECIAL_MAX: usize = 7;
@@ -47,6 +47,9 @@ pub enum Refused {
     NoInstance,
     /// An AIS message that does not say who sent it.
     NoStation,
+    /// It ends before what it is for. Some devices send a PGN in one frame that has to be a fast packet; what looks
+    /// like a fast packet of one byte then is none.
+    TooShort,
 }
 
 /// All rows by their PGN.
@@ -62,11 +65,14 @@ pub struct Plan {
 pub struct Row {
     /// As in the table.
     pub spec: &'static PgnSpec,
+    /// Bytes that hold the instance and the first value that is reported.
+    bytes_min: usize,
     instance: Option<Field>,
     observed: Option<(Field, Field)>,
     station: Option<(Field, Kind)>,
     transceiver: Option<Field>,
     lines: Option<(Field, usize)>,
+    each: Option<Field>,
     rules: Vec<RulePlan>,
     special: Vec<Field>,
 }
@@ -184,13 +190,17 @@ impl Row {
             About::OwnShip => None,
             About::Station(field, kind) => Some((compiler.field(field), kind)),
         };
+        let purpose = spec.rules.iter().find(|rule| rule.absent == Absent::Report);
+        let named = purpose.map(|rule| rule.take.fields()).unwrap_or_default().into_iter().chain(spec.instance);
         Self {
             spec,
+            bytes_min: named.map(|name| compiler.field(name).end()).max().unwrap_or(0),
             instance: spec.instance.map(|name| compiler.field(name)),
             observed: spec.observed.map(|(date, time)| (compiler.field(date), compiler.field(time))),
             transceiver: station.as_ref().map(|_| compiler.field("AIS Transceiver information")),
             station,
             lines: spec.lines.map(|(count, bits)| (compiler.field(count), (bits / 8) as usize)),
+            each: spec.each.map(|name| compiler.field(name)),
             rules: spec.rules.iter().map(|rule| compiler.rule(rule)).collect(),
             special: spec.special.map_or(&[][..], |(fields, _)| fields).iter().map(|f| compiler.field(f)).collect(),
         }
@@ -198,6 +208,9 @@ impl Row {
 
     /// Makes the readings of one message.
     pub fn readings(&'static self, payload: &[u8], emit: Emit<'_>) -> Result<(), Refused> {
+        if payload.len() < self.bytes_min {
+            return Err(Refused::TooShort);
+        }
         let Some(mut emit) = self.about(payload, emit)? else { return Ok(()) };
         if let Some((date, time)) = &self.observed {
             let told = stamp(date.read(payload), time.read(payload)).or(emit.observed_at());
@@ -216,7 +229,12 @@ impl Row {
             },
         };
         for line in 0..lines {
-            let payload = payload.get(line * bytes..).unwrap_or(&[]);
+            let Some(payload) = payload.get(line * bytes..) else { break };
+            let id = match self.each.as_ref().map(|field| field.read(payload)) {
+                None => id,
+                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => id.cast_unsigned() as usize,
+                Some(_) => continue,
+            };
             for rule in &self.rules {
                 rule.apply(payload, id, &mut emit);
             }

@@ -14,8 +14,10 @@ pub struct PgnSpec {
     pub observed: Option<(&'static str, &'static str)>,
     /// Whom it is about.
     pub about: About,
-    /// Values that repeat: the field that counts them, bits of one.
+    /// Values that repeat: the field that counts them, bits of one. The rules are those of one.
     pub lines: Option<(&'static str, u32)>,
+    /// The field that tells those that repeat apart, in place of the message's instance.
+    pub each: Option<&'static str>,
     /// Each makes a reading, or none.
     pub rules: &'static [Rule],
     /// Numbers that make readings together: their fields, in SI, `None` where not available.
@@ -117,7 +119,16 @@ impl Take {
 }
 
 pub(super) const fn row(pgn: u32, rules: &'static [Rule]) -> PgnSpec {
-    PgnSpec { pgn, instance: None, observed: None, about: About::OwnShip, lines: None, rules, special: None }
+    PgnSpec {
+        pgn,
+        instance: None,
+        observed: None,
+        about: About::OwnShip,
+        lines: None,
+        each: None,
+        rules,
+        special: None,
+    }
 }
 
 impl PgnSpec {
@@ -132,6 +143,9 @@ impl PgnSpec {
     }
     pub(super) const fn lines(self, count: &'static str, bits: u32) -> Self {
         Self { lines: Some((count, bits)), ..self }
+    }
+    pub(super) const fn each(self, field: &'static str) -> Self {
+        Self { each: Some(field), ..self }
     }
     pub(super) const fn special(self, fields: &'static [&'static str], f: fn(&[Option<f64>], &mut Emit<'_>)) -> Self {
         Self { special: Some((fields, f)), ..self }

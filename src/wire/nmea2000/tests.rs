@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::field::{Found, clean};
 use super::plan::plan;
-use super::{Decoder, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_STANDARD_FRAME, REASON_UNSUPPORTED, raw_json};
+use super::{
+    Decoder, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_SHORT, REASON_STANDARD_FRAME, REASON_UNSUPPORTED, raw_json,
+};
 use super::{Path, Take, UNSUPPORTED_PGNS_MAX, table};
 use crate::clock::Stamp;
 use crate::reading::{Context, Quality, Value};
@@ -79,7 +81,12 @@ fn values_are_si_and_absence_is_one() {
     assert_eq!(readings(128_267, &beyond), [absent(depth, Quality::OutOfRange)]);
     let reserved = [0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF];
     assert_eq!(readings(128_267, &reserved), [absent(depth, Quality::OutOfRange)]);
-    assert_eq!(readings(128_267, &[0, 0x68]), [absent(depth, Quality::NotAvailable)], "the message ends inside it");
+    let told = hear(&mut Decoder::new(), 128_267, &[0, 0x68]);
+    assert_eq!(
+        (told.readings.len(), told.dropped.as_slice()),
+        (0, &[(REASON_SHORT, 1)][..]),
+        "it ends inside the depth"
+    );
     // A latitude of -111.1 degrees is none.
     let latitude = (-1_111_000_000_i32).to_le_bytes();
     let position = [latitude, [0; 4]].concat();
@@ -176,6 +183,22 @@ fn a_receiver_tells_when_its_position_was_measured() {
     assert_eq!(found("navigation.gnss.differentialAge"), None);
 }
 
+#[test]
+fn each_satellite_is_an_instance() {
+    // Two of three: the third is cut off.
+    let one =
+        |prn: u8| [&[prn][..], &[0x10, 0x27, 0x20, 0x4E, 0xAC, 0x0D], &[0xFF, 0xFF, 0xFF, 0x7F], &[0xF2]].concat();
+    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(12), &[7]].concat());
+    let expected = ["5", "12"].map(|prn| {
+        [("elevation", 1.0), ("azimuth", 2.0), ("signalToNoise", 35.0)].map(|(leaf, value)| {
+            let (path, instance) = (format!("navigation.gnss.satellite.{leaf}"), prn.to_owned());
+            (path, instance, Value::Float(value), Quality::Good)
+        })
+    });
+    let in_view = whole("navigation.gnss.satellitesInView", Value::Integer(3));
+    assert_eq!(told, [&expected.concat()[..], &[in_view]].concat());
+}
+
 /// PGN 129038 of a vessel under way, heard through `transceiver`.
 fn class_a(transceiver: u8) -> Vec<u8> {
     let mmsi = 244_660_000_u32.to_le_bytes();
@@ -238,7 +261,7 @@ fn an_alert_has_the_words_that_came_before_it() {
     let mut decoder = Decoder::new();
     let told = |decoder: &mut Decoder, state| {
         let reading = hear(decoder, 126_983, &alert(state)).readings.remove(0);
-        assert_eq!(reading.path, "notifications.alert.7.3.4660");
+        assert_eq!((&*reading.path, &*reading.instance), ("notifications.alert", "7.3.4660"));
         Notification::from_value(&reading.value).unwrap()
     };
     assert_eq!(told(&mut decoder, 2).message, "alert 4660 of system 7.3");
@@ -367,7 +390,9 @@ proptest! {
 
     #[test]
     fn any_frames_are_taken_and_memory_stays_bounded(
-        frames in proptest::collection::vec((0_usize..100, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9)), 0..2_000)
+        frames in proptest::collection::vec(
+            (0_usize..100, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..9)), 0..2_000
+        )
     ) {
         let others = [60_928, 126_996, 126_998, 126_983, 126_985, 126_208, 60_416, 60_160, 65_280, 130_820];
         let pgns: Vec<u32> = table().map(|spec| spec.pgn).chain(others).collect();

@@ -7,6 +7,9 @@ use crate::wire::can::PAYLOAD_BYTES_MAX;
 const LINE_BYTES_MAX: usize = 8 << 10;
 const _: () = assert!(LINE_BYTES_MAX > 3 * PAYLOAD_BYTES_MAX + 128);
 
+/// Takes each line, or why there is none.
+pub(super) type LineOut<'a> = &'a mut dyn FnMut(Result<&[u8], Rejected<'_>>);
+
 /// Cuts a stream into lines, whatever the sizes in which it arrives. Line ends are CR, LF or both.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -21,7 +24,7 @@ impl Lines {
     }
 
     /// Hands out each line, without blanks around it.
-    pub fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Result<&[u8], Rejected<'_>>)) {
+    pub fn push(&mut self, bytes: &[u8], out: LineOut<'_>) {
         for piece in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
             let ended = matches!(piece.last(), Some(b'\n' | b'\r'));
             let part = if ended { &piece[..piece.len() - 1] } else { piece };
@@ -44,7 +47,7 @@ impl Lines {
     }
 
     /// The stream ended. A frame has no checksum in text: half of it is not told from the whole, and is dropped.
-    pub fn finish(&mut self, out: &mut dyn FnMut(Result<&[u8], Rejected<'_>>)) {
+    pub fn finish(&mut self, out: LineOut<'_>) {
         if !self.held.trim_ascii().is_empty() {
             out(Err(Rejected { reason: Reason::Cut, near: &self.held }));
         }

@@ -1,9 +1,9 @@
 //! Any bytes into every parser: it returns, and holds no more than it says.
 
-use super::super::capture::{Conversation, Direction};
-use super::super::map::{BUILTIN, decode};
-use super::super::{rtu, tcp};
+use crate::wire::modbus::capture::{Conversation, Direction};
+use crate::wire::modbus::map::{BUILTIN, decode};
 use crate::wire::modbus::{Answer, DeviceMap, Request, Table};
+use crate::wire::modbus::{rtu, tcp};
 use proptest::prelude::*;
 
 fn request() -> impl Strategy<Value = Request> {
@@ -49,10 +49,12 @@ proptest! {
     #[test]
     fn a_conversation_of_noise_holds_one_frame_a_direction(
         parts in proptest::collection::vec(
-            (any::<bool>(), proptest::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..400)), 0..30),
+            (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..300)), 0..8),
     ) {
         let mut conversation = Conversation::default();
-        for (is_request, bytes) in parts {
+        for (is_request, mut bytes) in parts {
+            // Half of them 0 or 1: headers need many of these.
+            bytes.iter_mut().filter(|byte| **byte < 128).for_each(|byte| *byte &= 1);
             let direction = if is_request { Direction::Request } else { Direction::Answer };
             conversation.push(direction, &bytes, |message| drop(serde_json::to_string(&message)));
             prop_assert!(conversation.held_bytes() <= 2 * tcp::FRAME_BYTES_MAX + 64 * 8);
@@ -60,9 +62,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_of_a_value_decode_to_something(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
-        for (_, text) in BUILTIN {
-            let map = DeviceMap::parse("x", text).expect("built in");
+    fn any_bytes_of_a_value_decode_to_something(
+        at in 0..BUILTIN.len(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..70),
+    ) {
+        {
+            let map = DeviceMap::parse("x", BUILTIN[at].1).expect("built in");
             for value in &map.values {
                 let wanted = 2 * usize::from(value.layout.count);
                 let (_, _) = decode(value, &bytes);

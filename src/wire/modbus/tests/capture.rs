@@ -1,6 +1,6 @@
 //! Reading along.
 
-use super::super::capture::{Body, Conversation, Direction, Message, OPEN_MAX};
+use crate::wire::modbus::capture::{Body, Conversation, Direction, Message, OPEN_MAX};
 
 fn heard(conversation: &mut Conversation, direction: Direction, bytes: &[u8]) -> Vec<Message> {
     let mut all = Vec::new();

@@ -1,9 +1,9 @@
 //! Map files and what values they make: golden bytes, every error by its line, and the maps that come built in.
 
-use super::super::map::{BUILTIN, PollClass, builtin, decode};
 use super::{map_of, text_of};
 use crate::reading::{Quality, Value};
 use crate::wire::modbus::DeviceMap;
+use crate::wire::modbus::map::{BUILTIN, PollClass, builtin, decode};
 use crate::wire::unit;
 
 /// What the bytes of the only value of a map say.

@@ -1,14 +1,14 @@
 //! What is read together.
 
-use super::super::plan::{GAP_REGISTERS_MAX, plan};
 use super::map_of;
 use crate::wire::modbus::pdu::{COILS_MAX, REGISTERS_MAX};
+use crate::wire::modbus::plan::{GAP_REGISTERS_MAX, plan};
 use crate::wire::modbus::{DeviceMap, Table};
 use proptest::prelude::*;
 
 /// The reads as `table address+count`, in their order.
 fn reads(map: &DeviceMap, registers_max: u16) -> Vec<String> {
-    let told = |read: &super::super::plan::Read| {
+    let told = |read: &crate::wire::modbus::plan::Read| {
         let request = read.request;
         format!("{} {}+{}", request.table.function(), request.address, request.count)
     };

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::super::poller::{EXCLUDED_RETRY_MS, OWED_MS};
 use super::map_of;
 use crate::reading::Value;
+use crate::wire::modbus::poller::{EXCLUDED_RETRY_MS, OWED_MS};
 use crate::wire::modbus::{
-    Action, Answer, Ask, Exception, Framing, Outcome, Poller, REASON_EXCLUDED, REASON_OVERRUN, Refusal, Request,
-    UnitOptions,
+    Action, Answer, Ask, Exception, Framing, LineOptions, Outcome, Poller, REASON_EXCLUDED, REASON_OVERRUN, Refusal,
+    Request, UnitOptions,
 };
 use crate::wire::{Decoded, Sink, Source};
 use proptest::prelude::*;
@@ -39,14 +39,11 @@ impl Told {
 }
 
 fn unit(id: u8, values: &str) -> UnitOptions {
-    UnitOptions {
-        unit: id,
-        map: map_of("", values),
-        instance: "x".into(),
-        interval_ms: 1_000,
-        timeout_ms: TIMEOUT_MS,
-        registers_max: 125,
-    }
+    UnitOptions { unit: id, map: map_of("", values), instance: "x".into(), interval_ms: 1_000, registers_max: 125 }
+}
+
+const fn line(framing: Framing, baud: Option<u32>) -> LineOptions {
+    LineOptions { framing, baud, timeout_ms: TIMEOUT_MS }
 }
 
 fn zeros(request: &Request) -> Vec<u8> {
@@ -84,9 +81,9 @@ fn rates(poller: &mut Poller, dead: &[u8], answer_ms: u64, from_ms: u64, ms: u64
 fn a_dead_unit_takes_less_than_a_fiftieth_of_the_line_and_the_others_keep_their_rate() {
     for framing in [Framing::Rtu, Framing::Tcp] {
         let units = || (1..=5).map(|id| unit(id, "holding 0 u16 V a.b -\nholding 40 u32 V a.c -")).collect();
-        let mut alive = Poller::new(framing, Some(9_600), units(), 0);
+        let mut alive = Poller::new(line(framing, Some(9_600)), units(), 0);
         let (all, _) = rates(&mut alive, &[], 40, 0, HOUR_MS);
-        let mut poller = Poller::new(framing, Some(9_600), units(), 0);
+        let mut poller = Poller::new(line(framing, Some(9_600)), units(), 0);
         let (opening, _) = rates(&mut poller, &[3], 40, 0, 60_000);
         assert!(opening[&3] <= 4, "{framing}: {} questions before the breaker opens", opening[&3]);
         let (asked, lost_ms) = rates(&mut poller, &[3], 40, 60_000, HOUR_MS);
@@ -104,7 +101,7 @@ fn a_dead_unit_takes_less_than_a_fiftieth_of_the_line_and_the_others_keep_their_
 #[test]
 fn a_line_that_is_too_slow_is_shared_and_says_so() {
     let units = (1..=4).map(|id| unit(id, "holding 0 u16 V a.b -")).collect();
-    let mut poller = Poller::new(Framing::Rtu, None, units, 0);
+    let mut poller = Poller::new(line(Framing::Rtu, None), units, 0);
     let (asked, _) = rates(&mut poller, &[], 1_000, 0, 400_000);
     assert!(asked.values().all(|count| (99..=101).contains(count)), "{asked:?}");
     let Action::Ask(ask) = poller.next(400_000) else { panic!("it is always late") };
@@ -115,7 +112,8 @@ fn a_line_that_is_too_slow_is_shared_and_says_so() {
 
 #[test]
 fn readings_say_who_what_and_in_which_unit() {
-    let mut poller = Poller::new(Framing::Tcp, None, vec![unit(7, "holding 4 u16 V el.{instance}.b scale = 0.1")], 0);
+    let mut poller =
+        Poller::new(line(Framing::Tcp, None), vec![unit(7, "holding 4 u16 V el.{instance}.b scale = 0.1")], 0);
     assert!(poller.sources().is_empty());
     let Action::Ask(ask) = poller.next(0) else { panic!("due at once") };
     assert_eq!((ask.unit, ask.request.address, ask.request.count, ask.timeout_ms), (7, 4, 1, TIMEOUT_MS));
@@ -132,7 +130,7 @@ fn readings_say_who_what_and_in_which_unit() {
 #[test]
 fn a_slow_line_gives_its_answers_time() {
     let values: String = (0..125).map(|at| format!("holding {at} u16 V a.v{at} -\n")).collect();
-    let mut poller = Poller::new(Framing::Rtu, Some(1_200), vec![unit(1, &values)], 0);
+    let mut poller = Poller::new(line(Framing::Rtu, Some(1_200)), vec![unit(1, &values)], 0);
     let Action::Ask(ask) = poller.next(0) else { panic!("due at once") };
     // 8 + 255 bytes of 11 bits at 1,200 a second: 2,411 ms.
     assert_eq!(ask.timeout_ms, TIMEOUT_MS + 2_411);
@@ -142,7 +140,7 @@ fn a_slow_line_gives_its_answers_time() {
 #[test]
 fn a_refused_register_is_found_left_out_and_tried_again_later() {
     let values: String = (0..12).map(|at| format!("holding {at} u16 - a.v{at} -\n")).collect();
-    let mut poller = Poller::new(Framing::Rtu, Some(9_600), vec![unit(1, &values)], 0);
+    let mut poller = Poller::new(line(Framing::Rtu, Some(9_600)), vec![unit(1, &values)], 0);
     let (mut now_ms, mut told, mut asked) = (0, Told::default(), 0);
     let mut later = 0;
     while now_ms < EXCLUDED_RETRY_MS + 60_000 {
@@ -174,7 +172,7 @@ fn a_refused_register_is_found_left_out_and_tried_again_later() {
 
 #[test]
 fn a_gateway_that_answers_for_a_dead_unit_is_not_taken_for_the_unit() {
-    let mut poller = Poller::new(Framing::Tcp, None, vec![unit(1, "holding 0 u16 V a.b -")], 0);
+    let mut poller = Poller::new(line(Framing::Tcp, None), vec![unit(1, "holding 0 u16 V a.b -")], 0);
     let (mut now_ms, mut asked, mut told) = (0, 0, Told::default());
     while now_ms < HOUR_MS {
         match poller.next(now_ms) {
@@ -194,7 +192,7 @@ fn a_gateway_that_answers_for_a_dead_unit_is_not_taken_for_the_unit() {
 #[test]
 fn after_a_lost_question_the_next_has_another_length() {
     let values = "holding 0 u32 V a.a -\nholding 2 u32 V a.b -";
-    let mut poller = Poller::new(Framing::Rtu, None, vec![unit(1, values)], 0);
+    let mut poller = Poller::new(line(Framing::Rtu, None), vec![unit(1, values)], 0);
     let mut told = Told::default();
     let Action::Ask(first) = poller.next(0) else { panic!("due at once") };
     assert_eq!(first.request.count, 4);
@@ -243,7 +241,7 @@ proptest! {
     ) {
         let values = "holding 0 u16 - a.a -\nholding 1 u16 - a.b -\nholding 20 u32 - a.c -\nholding 40 u64 - a.d -
             holding 60 u16 - a.e -\nholding 80 u16 - a.f -";
-        let mut poller = Poller::new(Framing::Rtu, None, vec![unit(1, values)], 0);
+        let mut poller = Poller::new(line(Framing::Rtu, None), vec![unit(1, values)], 0);
         let mut device = LateDevice { on_the_line: VecDeque::new() };
         let (mut now_ms, mut told) = (0, Told::default());
         for delay_ms in delays {

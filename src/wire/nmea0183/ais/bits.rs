@@ -1,8 +1,12 @@
 //! The six-bit armour of AIS payloads and the numbers inside (ITU-R M.1371-5; IEC 61162-1, table of six-bit fields).
 
+/// Zeros behind the payload, so that a number at its end is read as any other.
+const PADDING_BYTES: usize = 8;
+
 /// An unpacked payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Bits<'a> {
+    /// The payload, the last byte filled with zeros, and the padding.
     bytes: &'a [u8],
     count: usize,
 }
@@ -10,22 +14,30 @@ pub struct Bits<'a> {
 impl<'a> Bits<'a> {
     /// Unpacks `payload` into `bytes`; `None` when it is empty or holds a character outside the armour.
     pub fn unpack(payload: &[u8], fill: u8, bytes: &'a mut Vec<u8>) -> Option<Self> {
+        let count = (payload.len() * 6).checked_sub(usize::from(fill)).filter(|count| *count > 0)?;
         bytes.clear();
-        let count = (payload.len() * 6).checked_sub(usize::from(fill))?;
-        for four in payload.chunks(4) {
+        bytes.resize(payload.len().div_ceil(4) * 3, 0);
+        // Four characters make three bytes; one look at the end tells whether all were in the armour.
+        let mut outside = 0;
+        for (three, four) in bytes.chunks_exact_mut(3).zip(payload.chunks(4)) {
             let mut word = 0_u32;
             for at in 0..4 {
-                word = word << 6 | four.get(at).map_or(Some(0), |c| six_bits(*c))?;
+                let six = SIX_BITS[usize::from(four.get(at).copied().unwrap_or(b'0'))];
+                outside |= six;
+                word = word << 6 | u32::from(six);
             }
-            let [_, high, middle, low] = word.to_be_bytes();
-            bytes.extend_from_slice(&[high, middle, low]);
+            three.copy_from_slice(&word.to_be_bytes()[1..]);
+        }
+        if outside & OUTSIDE != 0 {
+            return None;
         }
         bytes.truncate(count.div_ceil(8));
         // Filling bits are no data, whatever they hold.
         if let (Some(last), over @ 1..) = (bytes.last_mut(), count % 8) {
             *last &= 0xFF << (8 - over);
         }
-        (count > 0).then_some(Self { bytes, count })
+        bytes.resize(bytes.len() + PADDING_BYTES, 0);
+        Some(Self { bytes, count })
     }
 
     /// How many bits there are.
@@ -33,17 +45,12 @@ impl<'a> Bits<'a> {
         self.count
     }
 
-    /// All bits, the last byte filled with zeros.
-    pub const fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
     /// `width` bits from `at` on, at most 32, as an unsigned number; zeros beyond the end.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 32 bits are left")]
     pub fn unsigned(&self, at: usize, width: usize) -> u32 {
-        let start = at / 8;
-        let window = (start..start + 5).fold(0_u64, |w, i| w << 8 | u64::from(self.bytes.get(i).copied().unwrap_or(0)));
-        let shifted = window >> (40 - at % 8 - width);
-        u32::try_from(shifted & ((1 << width) - 1)).unwrap_or(0)
+        let window = self.bytes.get(at / 8..).and_then(|bytes| bytes.first_chunk::<8>());
+        let Some(window) = window.map(|bytes| u64::from_be_bytes(*bytes)) else { return 0 };
+        (window << (at % 8) >> (64 - width)) as u32
     }
 
     /// The same as a signed number in two's complement.
@@ -53,12 +60,26 @@ impl<'a> Bits<'a> {
     }
 }
 
-const fn six_bits(character: u8) -> Option<u32> {
-    match character {
-        48..=87 => Some((character - 48) as u32),
-        96..=119 => Some((character - 56) as u32),
-        _ => None,
+/// Bit of a character that is not in the armour.
+const OUTSIDE: u8 = 0x80;
+
+/// Six bits of each character of the armour.
+static SIX_BITS: [u8; 256] = six_bits();
+
+#[allow(clippy::cast_possible_truncation, reason = "the index of a table of 256")]
+const fn six_bits() -> [u8; 256] {
+    let mut table = [OUTSIDE; 256];
+    let mut at = 0;
+    while at < table.len() {
+        let character = at as u8;
+        match character {
+            48..=87 => table[at] = character - 48,
+            96..=119 => table[at] = character - 56,
+            _ => {}
+        }
+        at += 1;
     }
+    table
 }
 
 #[cfg(test)]
@@ -70,7 +91,7 @@ mod tests {
     fn the_armour_is_taken_off() {
         let mut bytes = Vec::new();
         let bits = Bits::unpack(b"9q", 0, &mut bytes).unwrap();
-        assert_eq!((bits.count(), bits.bytes()), (12, &[0b0010_0111, 0b1001_0000][..]));
+        assert_eq!((bits.count(), &bits.bytes[..2]), (12, &[0b0010_0111, 0b1001_0000][..]));
         assert_eq!((bits.unsigned(0, 6), bits.unsigned(6, 6), bits.signed(6, 6)), (9, 57, -7));
         assert!(Bits::unpack(b"9X", 0, &mut Vec::new()).is_none(), "X is not in the armour");
         assert!(Bits::unpack(b"", 0, &mut Vec::new()).is_none());
@@ -83,7 +104,8 @@ mod tests {
             let mut bytes = Vec::new();
             let bits = Bits::unpack(payload.as_bytes(), fill, &mut bytes).unwrap();
             let theirs = ::ais::messages::unarmor(payload.as_bytes(), usize::from(fill)).unwrap();
-            prop_assert_eq!(bits.bytes(), &theirs[..bits.bytes().len()]);
+            let length = bits.bytes.len() - PADDING_BYTES;
+            prop_assert_eq!(&bits.bytes[..length], &theirs[..length]);
         }
 
         #[test]
@@ -91,7 +113,7 @@ mod tests {
             let mut bytes = Vec::new();
             let bits = Bits::unpack(payload.as_bytes(), 0, &mut bytes).unwrap();
             let slow = (at..at + width).fold(0_u64, |n, i| {
-                n << 1 | u64::from(bits.bytes().get(i / 8).is_some_and(|b| b >> (7 - i % 8) & 1 == 1))
+                n << 1 | u64::from(bits.bytes.get(i / 8).is_some_and(|b| b >> (7 - i % 8) & 1 == 1))
             });
             prop_assert_eq!(u64::from(bits.unsigned(at, width)), slow);
         }

@@ -138,7 +138,7 @@ pub fn service(kind: u8, bits: &Bits<'_>, emit: &mut Emit<'_>) {
     }
 }
 
-/// Types 6 and 8: who defined the contents (designated area code) and which of its messages it is (function identifier),
+/// Types 6 and 8: who defined the contents (designated area code), which of its messages it is (function identifier),
 /// and the contents as they are.
 fn application(bits: &Bits<'_>, at: usize, end: usize, emit: &mut Emit<'_>) {
     let (area, function) = (bits.unsigned(at, 10), bits.unsigned(at + 10, 6));

@@ -1,4 +1,5 @@
-//! AIS messages to readings (ITU-R M.1371-5, annex 8): which type is what, and how stations move. Codes for "not available" never become numbers.
+//! AIS messages to readings (ITU-R M.1371-5, annex 8): which type is what, and how stations move. Codes for
+//! "not available" never become numbers.
 
 use super::bits::Bits;
 use super::{items, service, statics};

@@ -1,5 +1,5 @@
-//! Weather and water in AIS broadcasts of the IMO: type 8, area 1, function 31 (SN.1/Circ.289) and the older function 11
-//! (SN.1/Circ.236). The station tells of its own place: its context.
+//! Weather and water in AIS broadcasts of the IMO: type 8, area 1, function 31 (SN.1/Circ.289) and the older function
+//! 11 (SN.1/Circ.236). The station tells of its own place: its context.
 
 use super::bits::Bits;
 use super::items::{Form, Item, item};

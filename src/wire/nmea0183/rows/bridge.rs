@@ -245,7 +245,7 @@ pub const GEN: SentenceSpec = row(
     Special::None,
 );
 
-/// Loran-C chains that ships could hear were switched off by 2015.
+/// America switched its Loran-C chains off in 2010, Europe its own by the end of 2015.
 pub const GLC: SentenceSpec = row(
     "GLC",
     "geographic position, Loran-C",

@@ -210,7 +210,7 @@ use crate::wire::notification::{AlarmState, Notification};
 #[case::garmin_altitude_by_hand("PGRMZ,100,f,2", &["navigation.gnss.antennaAltitude = - not_available"])]
 #[case::garmin_datum("PGRMM,WGS 84", &["navigation.gnss.datum = 'WGS 84'"])]
 // 3.6 km/h = 1 m/s.
-#[case::ublox("PUBX,00,081350.00,4717.113210,N,00833.915187,E,546.589,G3,2.1,2.0,3.6,77.52,0.007,,0.92,1.19,0.77,9,0,0", &[
+#[case::ublox("PUBX,00,081350.00,4717.113210,N,00833.915187,E,546.589,G3,2.1,2.0,3.6,77.52,0,,0.92,1.19,0.77,9", &[
     "navigation.position = 47.285220167 8.565253117",
     "navigation.gnss.horizontalError = 2.100000000",
     "navigation.gnss.verticalError = 2.000000000",

@@ -64,7 +64,7 @@ pub const ROWS: &[PgnSpec] = &[
     row(129_798, &[POSITION, SOG, COG, optional("navigation.gnss.antennaAltitude", Take::Number("Altitude"))])
         .station("User ID", Kind::Aircraft),
     // Safety related broadcast message.
-    row(129_802, &[optional("communication.safetyText", Take::Text("Safety Related Text"))])
+    row(129_802, &[optional("communication.ais.safetyText", Take::Text("Safety Related Text"))])
         .station("Source ID", Kind::Vessel),
     // Class B static data, part A.
     row(129_809, &[NAME, CLASS_B]).station("User ID", Kind::Vessel),
@@ -110,8 +110,8 @@ const STATES: &[(u64, &str)] = &[
 
 const MANEUVERS: &[(u64, &str)] = &[(1, "not engaged"), (2, "engaged")];
 
-/// What the hull is like. Zero is "not available" in all of these (ITU-R M.1371-5, tables 47 and 53). Without a distance
-/// to bow and side only the size is meant (figure 41).
+/// What the hull is like. Zero is "not available" in all of these (ITU-R M.1371-5, tables 47 and 53). Without a
+/// distance to bow and side only the size is meant (figure 41).
 fn hull(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
     let told = |at: usize| numbers.get(at).copied().flatten().filter(|number| *number > 0.0);
     if let Some(kind) = told(0) {

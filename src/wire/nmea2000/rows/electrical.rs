@@ -1,6 +1,6 @@
 //! Batteries, chargers, inverters, shore power and switches.
 //!
-//! The charge that is left (127506, ampere-hours) makes no reading: Signal K asks for joules, which its voltage decides.
+//! The charge that is left (127506, ampere-hours) makes no reading: Signal K has joules, and the voltage is not told.
 
 use crate::wire::nmea2000::table::{PgnSpec, Rule, Take, optional, optional_by, report, report_by, row};
 

@@ -1,6 +1,6 @@
 //! Time, heading, position, course, and the way to the next waypoint.
 
-use crate::reading::Value;
+use crate::reading::{Quality, Value};
 use crate::wire::Emit;
 use crate::wire::nmea2000::table::{PgnSpec, Rule, Take, optional, optional_by, report, report_by, row};
 
@@ -89,7 +89,7 @@ pub const ROWS: &[PgnSpec] = &[
         ],
     ),
     // GNSS satellites in view.
-    row(129_540, &[report("navigation.gnss.satellitesInView.count", Take::Whole("Sats in View"))]),
+    row(129_540, SATELLITES).lines("Sats in View", 96).each("PRN").special(&["Sats in View"], in_view),
     // Small craft status.
     row(
         130_576,
@@ -146,6 +146,20 @@ const GNSS: &[Rule] = &[
     optional("navigation.gnss.differentialAge", Take::Number("Age of DGNSS Corrections")),
 ];
 
+/// Of each satellite, 96 bits.
+const SATELLITES: &[Rule] = &[
+    optional("navigation.gnss.satellite.elevation", Take::Number("Elevation")),
+    optional("navigation.gnss.satellite.azimuth", Take::Number("Azimuth")),
+    optional("navigation.gnss.satellite.signalToNoise", Take::Number("SNR")),
+];
+
+fn in_view(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
+    match numbers {
+        [Some(count)] => emit.good("navigation.gnss.satellitesInView", Value::Integer(*count as i64)),
+        _ => emit.absent("navigation.gnss.satellitesInView", Quality::NotAvailable),
+    }
+}
+
 /// Signal K's words; NMEA 0183's GGA gives the same.
 const METHOD_QUALITY: &[(u64, &str)] = &[
     (0, "no GPS"),
@@ -180,6 +194,8 @@ const TO_WAYPOINT: &[Rule] = &[
     optional_by(TYPE, course!("activeRoute.estimatedTimeOfArrival"), Take::DateTime("ETA Date", "ETA Time")),
     optional_by(TYPE, course!("nextPoint.position"), Take::Position("Destination Latitude", "Destination Longitude")),
     optional_by(TYPE, course!("nextPoint.velocityMadeGood"), Take::Number("Waypoint Closing Velocity")),
+    optional_by(TYPE, course!("nextPoint.arrived"), Take::Switch("Arrival Circle Entered")),
+    optional_by(TYPE, course!("nextPoint.perpendicularPassed"), Take::Switch("Perpendicular Crossed")),
 ];
 
 /// The offset's sign says what it is: positive to the water line, negative to the keel. Zero says nothing: most
