@@ -2,6 +2,8 @@
 //! What it prints must be taken by the configuration, and a bus that is started with it must deliver readings. `verbs`
 //! asks the same of the binary. Nothing here is timed: only a hang ends in a failure.
 
+#[path = "modbus/pty.rs"]
+mod pty;
 #[path = "probe/verbs.rs"]
 mod verbs;
 
@@ -305,8 +307,8 @@ async fn a_silent_line_is_said_to_be_silent_and_garbage_to_be_garbage() {
     held.abort();
 }
 
-/// Energy meters of these unit ids behind a Modbus TCP server.
-async fn meters(units: &[u8]) -> (SocketAddr, Arc<ModbusDevices>) {
+/// Energy meters of these unit ids.
+fn energy_meters(units: &[u8]) -> Arc<ModbusDevices> {
     let map = builtin("eastron-sdm630").expect("it is built in").expect("it is sound");
     let device = |unit: &u8| Device {
         unit: *unit,
@@ -314,7 +316,12 @@ async fn meters(units: &[u8]) -> (SocketAddr, Arc<ModbusDevices>) {
         instance: unit.to_string(),
         values: Arc::new(|path| Value::Float(if path.ends_with("powerFactor") { 0.5 } else { 50.0 })),
     };
-    let devices = ModbusDevices::new(units.iter().map(device).collect());
+    ModbusDevices::new(units.iter().map(device).collect())
+}
+
+/// The same behind a Modbus TCP server.
+async fn meters(units: &[u8]) -> (SocketAddr, Arc<ModbusDevices>) {
+    let devices = energy_meters(units);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(Arc::clone(&devices).serve_tcp(listener));
@@ -337,6 +344,20 @@ async fn modbus_units_are_asked_and_known_by_their_registers() {
     assert_eq!(known, [(3, "eastron-sdm630", "0"), (9, "eastron-sdm630", "1")]);
     let (source, value) = delivers(&found, "electrical.ac.1.phase.A.lineNeutralVoltage").await;
     assert_eq!((&*source, value), ("power.unit9", Value::Float(50.0)));
+}
+
+#[tokio::test]
+async fn units_on_a_serial_line_are_asked_at_the_usual_rate_first() {
+    let (port, address, _held) = pty::pair();
+    let server = tokio::spawn(energy_meters(&[5]).serve_serial(port));
+    let modbus = ProbeOptions { protocol: Some(Protocol::Modbus), units: vec![4, 5], ..options(&address) };
+    let (found, told) = probed(&modbus).await;
+    assert!(told.starts_with("asking 2 unit ids, 9600 baud"), "{told}");
+    let config = appended(&found);
+    assert_eq!((config.bus[1].baud, config.device[0].unit, config.device.len()), (9_600, 5, 1));
+    let (source, _) = delivers(&found, "electrical.ac.0.phase.A.lineNeutralVoltage").await;
+    assert_eq!(source, "power.unit5");
+    server.abort();
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ mod tests {
         findings.message(&mut absent);
         let expected = Rivals { path: "navigation.*".to_owned(), sources: vec![talker("GN"), talker("GP")] };
         assert_eq!(findings.rivals(), [expected]);
-        assert_eq!((findings.paths(), findings.sources(), findings.readings), (5, 4, 14));
+        assert_eq!((findings.paths(), findings.sources(), findings.readings), (5, 4, 15));
         tell(&mut findings, "SD", &["navigation.datetime"], 1);
         assert!(findings.rivals().iter().any(|rivals| rivals.path == "navigation.datetime"), "one path by itself");
     }
