@@ -112,10 +112,12 @@ impl Census {
             (_, std::cmp::Ordering::Less) => Whose::J1939,
             _ => Whose::Other,
         };
+        let claims = match self.names.len() {
+            0 => "no address claim was heard".to_owned(),
+            all => format!("of {all} NAMEs that claimed an address {claims_marine} are of the marine industry group"),
+        };
         let why = format!(
-            "{marine} frames of NMEA 2000's own PGNs{marine_which}, {engine} of J1939's own{engine_which}; {} NAMEs \
-             claimed an address, {claims_marine} of them of the marine industry group",
-            self.names.len()
+            "{marine} are of NMEA 2000's own PGNs{marine_which}, {engine} of J1939's own{engine_which}; {claims}"
         );
         (whose, why)
     }
@@ -241,7 +243,7 @@ mod tests {
         let marine_engine = seen(&[(ADDRESS_CLAIM, &claim(4)), eec1]).judge();
         assert_eq!(marine_engine.0, Whose::J1939, "an engine that claims as a vessel's");
         assert!(marine_engine.1.contains("1 of J1939's own (61444)"), "{}", marine_engine.1);
-        assert!(marine_engine.1.contains("1 NAMEs claimed an address, 1 of them"), "{}", marine_engine.1);
+        assert!(marine_engine.1.contains("of 1 NAMEs that claimed an address 1 are"), "{}", marine_engine.1);
         assert_eq!(seen(&[(ADDRESS_CLAIM, &claim(4))]).judge().0, Whose::Nmea2000);
         assert_eq!(seen(&[(ADDRESS_CLAIM, &claim(1))]).judge().0, Whose::J1939);
         assert_eq!(seen(&[(0xFF12, &[0; 8])]).judge().0, Whose::Other, "proprietary: both have them");

@@ -121,8 +121,12 @@ impl Place<'_> {
         let (judged, why) = bus.census.judge();
         let chosen = if judged == whose { "told by" } else { "as asked for, against" };
         page.note(&format!("It is {}, {chosen} {} frames: {why}.", protocol.name(), bus.census.frames));
-        for device in bus.devices(whose).iter().take(DEVICES_SHOWN_MAX) {
+        let devices = bus.devices(whose);
+        for device in devices.iter().take(DEVICES_SHOWN_MAX) {
             page.note(&describe(device));
+        }
+        if devices.iter().any(|device| device.manufacturer.is_empty()) {
+            page.note("A device is a source by its address until it claims one: at its start, or when another asks.");
         }
         (protocol, format, findings, bus.apart.clone())
     }
@@ -141,9 +145,8 @@ impl Place<'_> {
         let seconds = heard.elapsed_ms as f64 / 1_000.0;
         let rate = findings.readings as f64 / seconds.max(0.001);
         page.note(&format!(
-            "{} at {}: in {seconds:.1} s {} readings ({rate:.1} a second) of {} paths from {} sources.",
+            "{}: in {seconds:.1} s {} readings ({rate:.1} a second) of {} paths from {} sources.",
             protocol.name(),
-            self.options.address,
             findings.readings,
             findings.paths(),
             findings.sources(),
@@ -235,7 +238,7 @@ impl Place<'_> {
         let mut page = Page::default();
         page.line("");
         let (of, found) = (survey.asked, survey.units.len());
-        page.note(&format!("modbus at {}: {found} of {of} unit ids answered.", self.options.address));
+        page.note(&format!("modbus: {found} of {of} unit ids answered."));
         self.dropped(&mut page, survey.refused.iter());
         let name = self.bus(&mut page, Protocol::Modbus, asked.format, asked.baud);
         let shown = if survey.is_one_for_all() { 1 } else { found };
@@ -356,10 +359,13 @@ fn describe(device: &SourceInfo) -> String {
 
 /// A `[[device]]`; as a comment where no map is known to fit.
 fn device(page: &mut Page, bus: &str, id: u8, unit: &Unit, instances: &mut BTreeMap<&'static str, u32>) {
-    let each: Vec<String> =
-        unit.tables.iter().map(|(table, told)| format!("{} {}", table_name(*table), said(*told))).collect();
+    let mut tables: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (table, told) in &unit.tables {
+        tables.entry(said(*told)).or_default().push(table_name(*table));
+    }
+    let each: Vec<String> = tables.iter().map(|(said, tables)| format!("{said} from {}", tables.join(", "))).collect();
     page.line("");
-    page.note(&format!("Unit {id}: {}.", each.join(", ")));
+    page.note(&format!("Unit {id}: {}.", each.join("; ")));
     if let [fit] = &unit.fits[..] {
         let instance = instances.entry(fit.name).or_default();
         page.note(&format!("The registers make sense as those of {}: {} good values.", fit.model, fit.good));
@@ -394,8 +400,8 @@ const fn table_name(table: crate::wire::modbus::Table) -> &'static str {
 
 fn said(told: Told) -> String {
     match told {
-        Told::Value => "answer".to_owned(),
-        Told::Refused(exception) => format!("say {exception}"),
+        Told::Value => "values".to_owned(),
+        Told::Refused(exception) => exception.to_string(),
     }
 }
 
@@ -419,5 +425,41 @@ const fn format_name(format: Format) -> &'static str {
         Format::Candump => "candump",
         Format::Tcp => "tcp",
         Format::Rtu => "rtu",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_device_says_becomes_a_key() {
+        let model = "GPS\n[[bus]]\r\nname = \"evil\"\u{85}\u{2028}\0".to_owned();
+        let device = SourceInfo { address: Some(3), manufacturer: "Maker".to_owned(), model, ..SourceInfo::default() };
+        let mut page = Page::default();
+        page.note(&describe(&device));
+        page.note(&"a\nword ".repeat(100));
+        page.note(&"x".repeat(1_000));
+        assert_eq!(page.0.parse::<toml::Table>(), Ok(toml::Table::new()), "{}", page.0);
+        assert!(
+            page.0.contains("Maker GPS [[bus]]") && page.0.lines().all(|line| line.starts_with("# ")),
+            "{}",
+            page.0
+        );
+        let long = page.0.lines().filter(|line| line.chars().count() > COLUMNS_MAX + 2).count();
+        assert_eq!(long, 1, "only a word that cannot be broken");
+    }
+
+    #[test]
+    fn what_a_unit_said_is_told_once_for_all_tables_that_said_it() {
+        use crate::wire::modbus::{Exception, Table};
+        let refused = Told::Refused(Exception(1));
+        let tables = vec![(Table::Holding, refused), (Table::Input, Told::Value), (Table::Coil, refused)];
+        let mut page = Page::default();
+        device(&mut page, "power", 7, &Unit { tables, fits: Vec::new() }, &mut BTreeMap::new());
+        let said =
+            "# Unit 7: exception 1 (illegal function) from holding registers, coils; values from input registers.";
+        assert!(page.0.replace("\n#     ", " ").contains(said), "{}", page.0);
+        assert!(page.0.lines().all(|line| line.is_empty() || line.starts_with('#')), "without a map no device");
     }
 }
