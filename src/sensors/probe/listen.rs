@@ -108,9 +108,17 @@ async fn hear(
             Ok(0) => return Ok(true),
             Ok(_) => {}
             // A pulled plug ends the listening; what was heard before it counts.
-            Err(source) if ear.bytes == 0 => return Err(SensorsError::Broken { source }),
+            Err(source) if ear.bytes == 0 => return Err(broken(&options.address, source)),
             Err(_) => return Ok(true),
         }
+    }
+}
+
+/// Why nothing came. An interface can be opened while it is down, and says so only when it is read.
+fn broken(address: &Address, source: std::io::Error) -> SensorsError {
+    match address {
+        Address::Can(interface) => SensorsError::Interface { interface: interface.clone(), source },
+        _ => SensorsError::Broken { source },
     }
 }
 
