@@ -217,9 +217,10 @@ impl Row {
             emit = emit.observed(told);
         }
         let id = match self.instance.as_ref().map(|field| field.read(payload)) {
-            None => 0,
-            Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => id.cast_unsigned() as usize,
-            Some(_) => return Err(Refused::NoInstance),
+            None => Some(0),
+            Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => Some(id.cast_unsigned() as usize),
+            // A rudder that is alone sends 255.
+            Some(_) => None,
         };
         let (lines, bytes) = match &self.lines {
             None => (1, 0),
@@ -232,11 +233,11 @@ impl Row {
             let Some(payload) = payload.get(line * bytes..) else { break };
             let id = match self.each.as_ref().map(|field| field.read(payload)) {
                 None => id,
-                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => id.cast_unsigned() as usize,
+                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => Some(id.cast_unsigned() as usize),
                 Some(_) => continue,
             };
             for rule in &self.rules {
-                rule.apply(payload, id, &mut emit);
+                rule.apply(payload, id, &mut emit)?;
             }
         }
         if let Some((_, special)) = self.spec.special {
@@ -287,13 +288,14 @@ impl PathPlan {
         }
     }
 
-    /// The path and the reading's instance.
+    /// The path and the reading's instance; `None` where the path needs one.
     #[inline]
-    fn of(&'static self, id: usize) -> (&'static str, &'static str) {
+    fn of(&'static self, id: Option<usize>) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Fixed(path) => (path, instance(id)),
+            Self::Fixed(path) => Some((path, instance(id.unwrap_or(0)))),
             Self::Composed(front, behind, made) => {
-                (made[id].get_or_init(|| format!("{front}{id}{behind}").into_boxed_str()), "")
+                let id = id?;
+                Some((made[id].get_or_init(|| format!("{front}{id}{behind}").into_boxed_str()), ""))
             }
         }
     }
@@ -306,23 +308,24 @@ fn instance(id: usize) -> &'static str {
 }
 
 impl RulePlan {
-    fn apply(&'static self, payload: &[u8], id: usize, emit: &mut Emit<'_>) {
+    fn apply(&'static self, payload: &[u8], id: Option<usize>, emit: &mut Emit<'_>) -> Result<(), Refused> {
         if self.when.as_ref().is_some_and(|(field, code)| field.read(payload) != Found::Good(*code)) {
-            return;
+            return Ok(());
         }
         let code = match self.by.as_ref().map(|field| field.read(payload)) {
             None => 0,
             Some(Found::Good(code)) => code.cast_unsigned() as usize,
-            Some(_) => return,
+            Some(_) => return Ok(()),
         };
-        let Some(Some(path)) = self.paths.get(code) else { return };
+        let Some(Some(path)) = self.paths.get(code) else { return Ok(()) };
         let (value, quality) = match self.take.value(payload) {
             Ok(value) => (value, Quality::Good),
-            Err(Quality::NotAvailable) if self.absent == Absent::Skip => return,
+            Err(Quality::NotAvailable) if self.absent == Absent::Skip => return Ok(()),
             Err(quality) => (Value::Absent, quality),
         };
-        let (path, instance) = path.of(id);
+        let (path, instance) = path.of(id).ok_or(Refused::NoInstance)?;
         emit.push(Cow::Borrowed(path), Cow::Borrowed(instance), value, quality);
+        Ok(())
     }
 }
 

@@ -129,6 +129,7 @@ fn an_instance_is_in_the_path_or_beside_it() {
     let rudder = |instance| readings(127_245, &[instance, 0xFF, 0xFF, 0x7F, 0x10, 0x27, 0xFF, 0xFF]);
     assert_eq!(rudder(0), [float("steering.rudderAngle", 1.0)]);
     assert_eq!(rudder(1)[0].1, "1");
+    assert_eq!(rudder(255), rudder(0), "a rudder that is alone");
     let told = hear(&mut Decoder::new(), 127_508, &[0xFF, 0xB0, 4, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
     assert_eq!((told.readings.len(), told.dropped.as_slice()), (0, &[(REASON_NO_INSTANCE, 1)][..]));
     assert_eq!(
