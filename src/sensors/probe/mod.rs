@@ -1,8 +1,8 @@
 //! `hawser probe`: what is on this wire, as a ready piece of configuration.
 //!
-//! It listens for everything that can be spoken there at once ([`ear`]) and says what made sense ([`render`]). Nothing
+//! It listens for everything that can be spoken there at once (`ear`) and says what made sense (`render`). Nothing
 //! is written to a bus, with one exception that must be asked for: Modbus units speak only when spoken to, so they are
-//! asked ([`ask`]), by the reading functions alone. The pure part holds the decisions; [`listen`] and [`ask`] do the
+//! asked (`ask`), by the reading functions alone. The pure part holds the decisions; `listen` and `ask` do the
 //! I/O. It refuses to touch a configuration: what it found is a text.
 
 mod ask;
