@@ -13,6 +13,7 @@ mod metrics;
 mod modbus;
 mod pattern;
 mod plan;
+pub mod probe;
 mod rate;
 mod rejects;
 mod serial;
@@ -44,6 +45,7 @@ use context::BusContext;
 use plan::Plan;
 
 pub use metrics::SensorMetrics;
+pub use modbus::map_file as modbus_map;
 pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_LIMIT};
 
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.

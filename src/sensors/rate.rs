@@ -27,6 +27,15 @@ pub struct Heard {
     pub dropped: u64,
 }
 
+/// What listens to a line whose rate is not known.
+pub trait Listener {
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: &[u8], mono_ms: u64);
+
+    /// What came so far.
+    fn heard(&self) -> Heard;
+}
+
 /// What follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {

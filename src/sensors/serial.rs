@@ -18,7 +18,7 @@ use crate::wire::{Decoded, Sink, StreamDecoder};
 use super::SensorsError;
 use super::context::BusContext;
 use super::intake::Intake;
-use super::rate::{Heard, Judgement, LISTEN_MS, RATES};
+use super::rate::{Heard, Judgement, LISTEN_MS, Listener, RATES};
 use super::stream::{self, Patience};
 
 /// Bytes of one read while the rate is searched for.
@@ -65,45 +65,61 @@ pub(crate) async fn find_rate(
     let known = (first != 0).then_some(first);
     for rate in known.into_iter().chain(RATES.into_iter().cycle()) {
         let port = open(path, rate)?;
-        if listen(clock, &port, decoder()).await? == Judgement::Right {
+        let mut listener = Counter { decoder: decoder(), counts: Counts::default() };
+        if listen(clock, &port, &mut listener).await? == Judgement::Right {
             return Ok(rate);
         }
     }
     Ok(first)
 }
 
-async fn listen(
+/// Listens at the rate of `port` until it is judged.
+pub(crate) async fn listen(
     clock: &Clock,
     port: &SerialPort,
-    mut decoder: Box<dyn StreamDecoder>,
+    listener: &mut impl Listener,
 ) -> Result<Judgement, SensorsError> {
     let began_ms = clock.now().mono_ms;
-    let (mut counter, mut buffer) = (Counter::default(), vec![0; PROBE_BYTES]);
+    let mut buffer = vec![0; PROBE_BYTES];
     loop {
         let now_ms = clock.now().mono_ms;
         let elapsed_ms = now_ms.saturating_sub(began_ms);
-        match counter.0.judge(elapsed_ms) {
+        match listener.heard().judge(elapsed_ms) {
             Judgement::Listen => {}
             judged => return Ok(judged),
         }
         let left = Duration::from_millis(LISTEN_MS.saturating_sub(elapsed_ms).max(1));
         match timeout(left, port.read(&mut buffer)).await {
-            Err(_) => return Ok(counter.0.judge(LISTEN_MS)),
+            Err(_) => return Ok(listener.heard().judge(LISTEN_MS)),
             Ok(Err(source)) => return Err(SensorsError::Broken { source }),
             Ok(Ok(0)) => return Err(SensorsError::Ended),
-            Ok(Ok(count)) => {
-                counter.0.bytes += count as u64;
-                decoder.push(&buffer[..count], now_ms, &mut counter);
-            }
+            Ok(Ok(count)) => listener.take(&buffer[..count], now_ms),
         }
+    }
+}
+
+/// A decoder whose messages are counted and not kept.
+struct Counter {
+    decoder: Box<dyn StreamDecoder>,
+    counts: Counts,
+}
+
+impl Listener for Counter {
+    fn take(&mut self, bytes: &[u8], mono_ms: u64) {
+        self.counts.0.bytes += bytes.len() as u64;
+        self.decoder.push(bytes, mono_ms, &mut self.counts);
+    }
+
+    fn heard(&self) -> Heard {
+        self.counts.0
     }
 }
 
 /// Counts what a decoder makes, and keeps nothing.
 #[derive(Debug, Default)]
-struct Counter(Heard);
+struct Counts(Heard);
 
-impl Sink for Counter {
+impl Sink for Counts {
     fn message(&mut self, readings: &mut Vec<Decoded>) {
         self.0.messages += 1;
         readings.clear();

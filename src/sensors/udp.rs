@@ -20,7 +20,7 @@ use super::stream::READ_BYTES_MAX;
 use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 
 /// The largest datagram: 65,535 bytes less the headers, rounded up.
-const DATAGRAM_BYTES_MAX: usize = 64 << 10;
+pub(super) const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 
 /// Runs until shutdown. `interfaces` are those that a multicast group is joined on, by name or IPv4 address.
 pub(crate) async fn run(
@@ -88,7 +88,8 @@ async fn session(
     }
 }
 
-async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
+/// Binds the port, or joins the group on each interface.
+pub(super) async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
     match address.ip() {
         IpAddr::V4(group) if group.is_multicast() => {

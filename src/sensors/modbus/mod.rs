@@ -4,7 +4,7 @@
 //!
 //! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]).
 
-mod line;
+pub(super) mod line;
 mod options;
 
 use std::io::ErrorKind;
@@ -26,8 +26,10 @@ use super::tcp::connect;
 
 use line::{Line, Overheard};
 
+pub use options::map_file;
+
 /// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
-const BAUD: u32 = 9_600;
+pub(super) const BAUD: u32 = 9_600;
 
 /// The longest sleep while nothing is due: the clock may jump ahead of ours while the machine is suspended.
 const WAIT_MAX: Duration = Duration::from_secs(1);

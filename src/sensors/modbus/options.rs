@@ -58,8 +58,13 @@ fn unit(bus: &BusConfig, device: &DeviceConfig) -> Result<UnitOptions, SensorsEr
 fn load_map(name: &str) -> Result<DeviceMap, MapError> {
     match builtin(name) {
         Some(map) => map,
-        None => DeviceMap::parse(name, &read(Path::new(name))?),
+        None => map_file(Path::new(name)),
     }
+}
+
+/// The map in a file of the operator's, as a bus reads it. Errors name file, line, key and what would be accepted.
+pub fn map_file(path: &Path) -> Result<DeviceMap, MapError> {
+    DeviceMap::parse(&path.display().to_string(), &read(path)?)
 }
 
 fn read(path: &Path) -> Result<String, MapError> {
