@@ -43,6 +43,7 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod durable_file;
 pub mod entropy;
 pub mod gateway;
 pub mod reading;

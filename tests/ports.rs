@@ -50,6 +50,7 @@ impl Rig {
             bus: Bus::default(),
             shutdown: CancellationToken::new(),
             tuning,
+            data_dir: None,
         };
         let sensors = Sensors::spawn(config, &context).expect("the configuration is sound");
         Self { context, sensors, taken: Vec::new() }

@@ -89,6 +89,7 @@ async fn delivers(found: &Probed, path: &str) -> (String, Value) {
         bus: Bus::default(),
         shutdown: CancellationToken::new(),
         tuning: Tuning::default(),
+        data_dir: None,
     };
     let sensors = Sensors::spawn(&config, &context).expect("the configuration is sound");
     let mut taken: Vec<Reading> = Vec::new();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::clock::{ClockQuality, EARLIEST_PLAUSIBLE, Now, Stamp};
 use crate::reading::{Context, Reading, Series, SeriesKey, SeriesRegistry};
 use crate::wire::can::{Frame, FrameDecoder};
-use crate::wire::{Decoded, Sink, Source, StreamDecoder, unit};
+use crate::wire::{Decoded, Sink, Source, SourceInfo, StreamDecoder, unit};
 
 use super::rejects::{RejectLog, Say, sample};
 use super::stats::{BusStats, REASON_SERIES_LIMIT};
@@ -57,12 +57,11 @@ impl Intake<dyn StreamDecoder> {
     /// stand another device.
     pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.decoder.end_of_stream(now.mono_ms, &mut self.maker.at(now, out));
-        self.maker.stats.know(self.decoder.sources());
     }
 
-    /// Tells the devices heard so far to those who look at the bus.
-    pub(crate) fn tell_sources(&self) {
-        self.maker.stats.know(self.decoder.sources());
+    /// The devices heard so far.
+    pub(crate) fn sources(&self) -> Vec<SourceInfo> {
+        self.decoder.sources()
     }
 }
 
@@ -81,12 +80,11 @@ impl Intake<dyn FrameDecoder> {
     /// The interface went away.
     pub(crate) fn end_of_frames(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.decoder.end(now.mono_ms, &mut self.maker.at(now, out));
-        self.maker.stats.know(self.decoder.sources());
     }
 
-    /// Tells the devices heard so far to those who look at the bus.
-    pub(crate) fn tell_sources(&self) {
-        self.maker.stats.know(self.decoder.sources());
+    /// The devices heard so far.
+    pub(crate) fn sources(&self) -> Vec<SourceInfo> {
+        self.decoder.sources()
     }
 }
 

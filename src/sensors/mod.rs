@@ -4,6 +4,7 @@
 //! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
 //! Nothing is ever written to a bus but Modbus questions that read (invariant 10).
 
+mod address_book;
 mod arbiter;
 mod backoff;
 mod condition;
@@ -234,6 +235,8 @@ pub struct SensorsContext {
     pub shutdown: CancellationToken,
     /// The times that buses keep.
     pub tuning: Tuning,
+    /// Where it is kept which devices were heard; `None`: nowhere.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// The running buses.

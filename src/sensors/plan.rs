@@ -54,12 +54,14 @@ pub(crate) enum CanProtocol {
 }
 
 impl CanProtocol {
-    fn decoder(&self) -> Box<dyn FrameDecoder> {
-        match self {
+    fn decoder(&self, context: &BusContext) -> Box<dyn FrameDecoder> {
+        let mut decoder: Box<dyn FrameDecoder> = match self {
             Self::Nmea2000 => Box::new(nmea2000::Decoder::new()),
             Self::J1939 => Box::new(j1939::Decoder::new()),
-            Self::Dbc(map) => Box::new(dbc::Decoder::new(Arc::clone(map))),
-        }
+            Self::Dbc(map) => return Box::new(dbc::Decoder::new(Arc::clone(map))),
+        };
+        context.recall(&mut *decoder);
+        decoder
     }
 }
 
@@ -75,11 +77,11 @@ impl Decoding {
         Ok(Self::Can(protocol, carrier(bus.format)))
     }
 
-    fn decoder(&self) -> Box<dyn StreamDecoder> {
+    fn decoder(&self, context: &BusContext) -> Box<dyn StreamDecoder> {
         match self {
             Self::Nmea0183 => Box::new(nmea0183::Stream::default()),
             Self::Iec61162_450 => Box::new(iec61162_450::Stream::default()),
-            Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder())),
+            Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder(context))),
         }
     }
 }
@@ -121,21 +123,28 @@ impl Plan {
 }
 
 async fn listen(context: BusContext, transport: Transport, decoding: Decoding) {
-    let (stats, registry) = (context.stats.clone(), context.registry.clone());
+    let intake = |decoder| Intake::new(context.stats.clone(), context.registry.clone(), decoder);
     match (transport, decoding) {
         (Transport::Can { interface }, Decoding::Can(protocol, _)) => {
-            socketcan::run(context, interface, Intake::new(stats, registry, protocol.decoder())).await;
+            let decoder = protocol.decoder(&context);
+            let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoder);
+            socketcan::run(context, interface, intake).await;
         }
-        (Transport::Can { .. }, _) => tracing::error!(bus = stats.name(), "nothing but frames comes from can://"),
+        (Transport::Can { .. }, _) => {
+            tracing::error!(bus = context.stats.name(), "nothing but frames comes from can://")
+        }
         (Transport::Tcp { host, port }, decoding) => {
-            tcp::run(context, host, port, Intake::new(stats, registry, decoding.decoder())).await;
+            let intake = intake(decoding.decoder(&context));
+            tcp::run(context, host, port, intake).await;
         }
         (Transport::Udp { address, interfaces }, decoding) => {
-            udp::run(context, address, interfaces, Intake::new(stats, registry, decoding.decoder())).await;
+            let intake = intake(decoding.decoder(&context));
+            udp::run(context, address, interfaces, intake).await;
         }
         (Transport::Serial { path, baud }, decoding) => {
-            let intake = Intake::new(stats, registry, decoding.decoder());
-            serial::run(context, path, baud, || decoding.decoder(), intake).await;
+            let intake = intake(decoding.decoder(&context));
+            let searching = context.clone();
+            serial::run(context, path, baud, move || decoding.decoder(&searching), intake).await;
         }
     }
 }

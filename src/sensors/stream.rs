@@ -114,7 +114,7 @@ async fn read(
         }
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
-            intake.tell_sources();
+            context.know(intake.sources());
         }
         context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         context.hand_over(readings).await;

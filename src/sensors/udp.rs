@@ -75,7 +75,7 @@ async fn session(
         intake.end_of_datagram(now, &mut readings);
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
-            intake.tell_sources();
+            context.know(intake.sources());
         }
         context.stats.buffers(DATAGRAM_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         // A flood is handed over, and gives way to the other buses after each full buffer, as in `stream`.
