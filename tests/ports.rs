@@ -18,7 +18,6 @@ use hawser::reading::{Quality, Reading, SeriesRegistry, Value};
 use hawser::sensors::{BusSnapshot, BusState, Sensors, SensorsContext, Tuning};
 use nix::pty::openpty;
 use nix::unistd::ttyname;
-use serial2_tokio::{KeepSettings, SerialPort};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -102,8 +101,7 @@ impl Adapter {
 
     /// The rate that the near end was opened with.
     fn rate(&self) -> u32 {
-        let near = SerialPort::open(&self.link, KeepSettings).expect("the near end may be asked");
-        near.get_configuration().and_then(|settings| settings.get_baud_rate()).expect("it has a rate")
+        rustix::termios::tcgetattr(&self.far).expect("both ends share their settings").output_speed()
     }
 
     fn say(&mut self, bytes: &[u8]) {

@@ -66,6 +66,10 @@ impl Conditioner {
     }
 
     fn keep(&mut self, reading: &Reading, mono_ms: u64) -> bool {
+        if reading.series.is_retired() {
+            // Given up between its decoding and here: its number may mean another one already.
+            return true;
+        }
         let Some(slot) = self.slots.get_mut(&reading.series.id) else {
             let rule = self.rules.iter().position(|rule| applies(rule, &reading.series));
             self.slots.insert(reading.series.id, Slot::new(reading, rule, mono_ms));
@@ -96,6 +100,13 @@ impl Conditioner {
         }
     }
 
+    /// A reading that said so found no room: it is said again.
+    pub fn unmark(&mut self, series: &Series) {
+        if let Some(slot) = self.slots.get_mut(&series.id) {
+            slot.stale = false;
+        }
+    }
+
     /// Gives up the series that were silent for long, and returns them.
     pub fn retire(&mut self, mono_ms: u64) -> Vec<Arc<Series>> {
         let mut retired = Vec::new();
@@ -103,7 +114,8 @@ impl Conditioner {
         self.slots.retain(|_, slot| {
             let is_own = slot.series.key.context == Context::OwnShip;
             let limit_ms = if is_own { RETIRE_OWN_MS } else { RETIRE_OTHERS_MS };
-            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms);
+            let fixed_ms = slot.rule.map_or(0, |rule| u64::from(self.rules[rule].stale_after_s) * 1_000);
+            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms).max(fixed_ms);
             if !keep {
                 retired.push(Arc::clone(&slot.series));
             }

@@ -129,6 +129,7 @@ impl BusContext {
         let mut readings = Vec::new();
         let now = self.clock.now();
         lock(&self.conditioner).stale(now, &mut readings);
+        let found = readings.len();
         for reading in &readings {
             lock(&self.arbiter).silent(reading, now.mono_ms);
         }
@@ -136,8 +137,13 @@ impl BusContext {
             lock(&self.arbiter).forget(&series);
             self.registry.retire(&series);
         }
-        self.stats.stale(readings.len(), lock(&self.conditioner).stale_series());
-        self.push(&mut readings);
+        self.lane.offer(&mut readings);
+        for refused in &readings {
+            lock(&self.conditioner).unmark(&refused.series);
+        }
+        let told = found - readings.len();
+        self.count(told as u64, 0);
+        self.stats.stale(told, lock(&self.conditioner).stale_series());
     }
 
     fn push(&self, readings: &mut Vec<Reading>) {

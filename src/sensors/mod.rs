@@ -35,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::config::GatewayConfig;
 use crate::config::address::AddressError;
+use crate::config::{BusConfig, GatewayConfig};
 use crate::entropy::Entropy;
 use crate::reading::SeriesRegistry;
 
@@ -251,7 +251,8 @@ impl Sensors {
     /// Starts a task for each enabled bus. Fails, having started none, when one of them cannot be set up as it is
     /// configured.
     pub fn spawn(config: &GatewayConfig, context: &SensorsContext) -> Result<Self, SensorsError> {
-        let plans = config.bus.iter().map(|bus| Plan::new(bus, config)).collect::<Result<Vec<_>, _>>()?;
+        let plan = |bus: &BusConfig| bus.enabled.then(|| Plan::new(bus, config)).transpose();
+        let plans = config.bus.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
         let mut sensors = Self { stats: Vec::new(), tasks: Vec::new(), clock: context.clock.clone() };
         let arbiter = Arc::new(Mutex::new(Arbiter::new(config.priority.clone())));
         let rules: Arc<[_]> = config.series.clone().into();
@@ -260,7 +261,7 @@ impl Sensors {
             let state = if bus.enabled { BusState::Connecting } else { BusState::Disabled };
             let stats = Arc::new(BusStats::new(&bus.name, bus.protocol, &bus.address, state));
             sensors.stats.push(Arc::clone(&stats));
-            if bus.enabled {
+            if let Some(plan) = plan {
                 let conditioner = Conditioner::new(config.quality.clone(), Arc::clone(&rules));
                 let context = BusContext::new(context, stats, conditioner, Arc::clone(&arbiter));
                 contexts.push(context.clone());

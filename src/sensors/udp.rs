@@ -107,6 +107,8 @@ fn join(address: SocketAddr, group: Ipv4Addr, interfaces: &[String]) -> Result<S
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).map_err(cannot)?;
     socket.set_reuse_address(true).map_err(cannot)?;
     socket.set_nonblocking(true).map_err(cannot)?;
+    // Else what others of this machine joined on other interfaces comes in too.
+    socket.set_multicast_all_v4(false).map_err(cannot)?;
     socket.bind(&address.into()).map_err(cannot)?;
     if interfaces.is_empty() {
         socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED).map_err(cannot)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::config::Parity;
 use crate::reading::Reading;
 use crate::wire::Sink as _;
 use crate::wire::modbus::{Action, Framing, LineOptions, Outcome, Poller, Refusal, UnitOptions, rtu};
@@ -56,6 +57,8 @@ pub(crate) enum Transport {
         path: PathBuf,
         /// Bits a second.
         baud: u32,
+        /// Parity.
+        parity: Parity,
     },
 }
 
@@ -122,8 +125,8 @@ impl Bus {
                 let _ = opened.set_nodelay(true);
                 self.converse(opened, Some(self.context.tuning.read_idle_max)).await
             }
-            Transport::Serial { path, baud } => {
-                let opened = serial::open(path, *baud)?;
+            Transport::Serial { path, baud, parity } => {
+                let opened = serial::open(path, *baud, *parity)?;
                 self.converse(opened, None).await
             }
         }

@@ -23,7 +23,7 @@ impl ModbusOptions {
             Address::Tcp { host, port } => Transport::Tcp { host, port },
             Address::Serial(path) => {
                 let baud = if bus.baud == 0 { BAUD } else { bus.baud };
-                Transport::Serial { path, baud }
+                Transport::Serial { path, baud, parity: bus.parity }
             }
             // The configuration's rules refuse these; said again for whoever builds one by hand.
             Address::Udp(_) | Address::Can(_) => {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::units::{Survey, TABLES, Told, Unit, best, first_of, told, trials};
 use super::{ProbeOptions, Tell};
 use crate::clock::Clock;
-use crate::config::{Address, Format};
+use crate::config::{Address, Format, Parity};
 use crate::sensors::modbus::{BAUD, line::Line};
 use crate::sensors::{CONNECT_TIMEOUT, SensorsError, serial, tcp};
 use crate::wire::modbus::{Answer, Ask, Framing, Outcome, Refusal, Request, rtu};
@@ -57,7 +57,7 @@ pub(super) async fn ask(
             Address::Tcp { host, port } => {
                 scan.all(way, || tcp::connect(CONNECT_TIMEOUT, host, *port)).await?;
             }
-            Address::Serial(path) => scan.all(way, async || serial::open(path, way.baud)).await?,
+            Address::Serial(path) => scan.all(way, async || serial::open(path, way.baud, Parity::None)).await?,
             Address::Udp(_) | Address::Can(_) => {}
         }
         asked = Asked { survey: scan.survey, format: way.format, baud: way.baud };
