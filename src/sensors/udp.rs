@@ -6,9 +6,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
 use crate::reading::Reading;
 use crate::wire::StreamDecoder;
@@ -53,6 +55,8 @@ async fn session(
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut readings = Vec::new();
     let (mut unyielded, mut told_ms) = (0, 0);
+    // A group is left without a word when its interface goes, and is not joined again when it returns.
+    let idle_max = if is_group(address) { context.tuning.read_idle_max } else { Duration::MAX };
     loop {
         let received = match socket.try_recv(&mut buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -61,11 +65,12 @@ async fn session(
                 if !context.rest().await {
                     return Ok(());
                 }
-                tokio::select! {
+                let received = tokio::select! {
                     biased;
                     () = context.shutdown.cancelled() => return Ok(()),
-                    received = socket.recv(&mut buffer) => received,
-                }
+                    received = timeout(idle_max, socket.recv(&mut buffer)) => received,
+                };
+                received.map_err(|_| SensorsError::Silent { seconds: idle_max.as_secs() })?
             }
             received => received,
         };
@@ -92,12 +97,17 @@ async fn session(
 pub(super) async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
     match address.ip() {
-        IpAddr::V4(group) if group.is_multicast() => {
+        IpAddr::V4(group) if is_group(address) => {
             let socket = join(address, group, interfaces)?;
             UdpSocket::from_std(socket.into()).map_err(cannot)
         }
         _ => UdpSocket::bind(address).await.map_err(cannot),
     }
+}
+
+/// Whether the address is that of a group to join.
+fn is_group(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V4(ip) if ip.is_multicast())
 }
 
 /// Joins the group on each interface. Bound to the group's own address, so that nothing else on the port comes in; the
