@@ -138,10 +138,9 @@ impl FrameDecoder for Decoder {
         }
     }
 
-    /// Forgets who holds which address too: behind the next connection may stand another bus.
+    /// Devices and alarms stay known: behind the next connection is the same bus, whose devices claim their addresses
+    /// once, when they are switched on.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
-        // Devices and alarms stay known: behind the next connection is the same bus, whose devices claim their
-        // addresses once, when they are switched on.
         self.assembler.end(sink);
     }
 
