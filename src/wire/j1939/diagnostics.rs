@@ -1,9 +1,9 @@
 //! Diagnostic messages (SAE J1939-73): trouble codes as notifications.
 //!
 //! An ECU repeats its active codes (DM1) every second. That is a state and no event: a notification is told when it
-//! changes. The first DM1 of an ECU and then one a minute is told whole, with the end of the list behind it, so that who
-//! joined late knows what is active and what is no more. What is not repeated is no loss and is not counted. A code that
-//! is gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells nothing: what it said
+//! changes. The first DM1 of an ECU and then one a minute is told whole, with the end of the list behind it: who joined
+//! late knows what is active and what is no more. What is not repeated is no loss and is not counted. A code that is
+//! gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells nothing: what it said
 //! last stands.
 
 use crate::reading::Quality;

@@ -1,8 +1,8 @@
 //! Alerts in sentences (IEC 61162-1, 8.3: ALR, ALF, ALC, ACN, ARC, ACK, HBT; IEC 62923-1) to notifications.
 //!
 //! A path for each kind of sentence, an instance for each alert: `notifications.alert` of `XYZ512.2`. It answers
-//! nothing: ACN and ACK are what others said to each other. The list of alerts (ALC) makes no readings: each of them has
-//! its own ALF, which also says how bad it is.
+//! nothing: ACN and ACK are what others said to each other. The list of alerts (ALC) makes no readings: each of them
+//! has its own ALF, which also says how bad it is.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, Notification};
 use crate::wire::{Emit, Source};
 
-/// Alerts whose second sentence is awaited. It follows at once; for one more the oldest is given up whose first sentence
-/// was told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once.
+/// Alerts whose second sentence is awaited. It follows at once; for one more the oldest is given up whose first was
+/// told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once.
 const AWAITED_MAX: usize = 8;
 
 /// The highest number of an alarm in ALR and ACK: three digits.
@@ -49,8 +49,8 @@ impl First {
 }
 
 impl Alerts {
-    /// ALF: the first sentence is the alert, the second a longer text for it. Of two, the first waits for the second, so
-    /// that the words of a repeated alert do not change to and fro; if that is not the talker's next it is told alone.
+    /// ALF: the first sentence is the alert, the second a longer text for it. Of two, the first waits for the second:
+    /// the words of a repeated alert do not change to and fro. If that is not the talker's next it is told alone.
     pub fn alf(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         let source = emit.source();
         let (total, nth) = (whole(fields, 0, 9)?, whole(fields, 1, 9)?);
@@ -77,7 +77,7 @@ impl Alerts {
         Ok(())
     }
 
-    /// ALC: which alerts are not normal, each half minute (IEC 62923-1). A first sentence that still waits then is told.
+    /// ALC: which alerts are not normal, each half minute (IEC 62923-1). A first sentence that still waits is told.
     pub fn alc(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         whole(fields, 3, LISTED_MAX)?;
         self.overdue(emit);

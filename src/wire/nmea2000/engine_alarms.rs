@@ -69,8 +69,8 @@ pub const fn is_status(pgn: u32) -> bool {
 /// How often a complaint that lasts is told again.
 const REPEAT_MS: u64 = 60_000;
 
-/// Status fields that are remembered: 8 engines with 3 each leave room for a device that was replaced. When full the one
-/// that was not heard for longest is forgotten: if it is heard again it is told whole, as at first.
+/// Status fields that are remembered: 8 engines with 3 each leave room for a device that was replaced. When full the
+/// one that was not heard for longest is forgotten: if it is heard again it is told whole, as at first.
 const REMEMBERED_MAX: usize = 64;
 
 /// The complaints of one bus.
