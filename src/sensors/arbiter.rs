@@ -4,13 +4,14 @@
 //! would jump between their antennas. The source that stands first in the configuration is preferred; without a rule
 //! the one that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the
 //! next takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded,
-//! counted, and shown as such.
+//! counted, and shown as such. Notifications have no rivals: an alarm of one engine is none of the other's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::PriorityConfig;
 use crate::reading::{Quality, Reading, Series, SeriesKey};
+use crate::wire::notification::NOTIFICATIONS;
 
 use super::pattern::{matches_path, matches_source};
 
@@ -117,6 +118,7 @@ impl Arbiter {
         }
         let place = match self.known.get(&reading.series.id) {
             Some(place) => *place,
+            None if reading.series.key.path.starts_with(NOTIFICATIONS) => return true,
             None => self.admit(&reading.series),
         };
         let rivals = &mut self.quantities[place];
@@ -191,8 +193,12 @@ mod tests {
 
     impl Bench {
         fn say(&mut self, source: &str, quality: Quality) -> bool {
-            let (context, path) = (Context::OwnShip, "navigation.position".into());
-            let key = SeriesKey { context, path, source: source.into(), instance: "".into() };
+            self.say_of("navigation.position", source, quality)
+        }
+
+        fn say_of(&mut self, path: &'static str, source: &str, quality: Quality) -> bool {
+            let context = Context::OwnShip;
+            let key = SeriesKey { context, path: path.into(), source: source.into(), instance: "".into() };
             let series = self.registry.series(&key).unwrap();
             let (observed_at, received_at, value) = (Stamp(0), Stamp(0), Value::Absent);
             self.arbiter.judge(&[Reading { series, observed_at, received_at, value, quality }], self.now_ms) == 0
@@ -224,6 +230,15 @@ mod tests {
         }
         assert!(bench.say("gps2.GN", Quality::Good), "the fix is back");
         assert!(!bench.say("gps1.GP", Quality::Good));
+    }
+
+    #[test]
+    fn alarms_of_two_sources_do_not_hide_each_other() {
+        let mut bench = bench(&[]);
+        for source in ["engine.address0", "engine.address1", "engine.address0"] {
+            assert!(bench.say_of("notifications.alert", source, Quality::Good));
+        }
+        assert!(bench.arbiter.known.is_empty());
     }
 
     #[test]

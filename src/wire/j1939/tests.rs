@@ -28,12 +28,13 @@ impl Bus {
         self.sink.readings.iter().map(line).collect()
     }
 
+    /// The trouble codes that one frame told, without the end of their list.
     fn states(&mut self, mono_ms: u64, id: u32, data: &[u8]) -> Vec<(String, AlarmState)> {
         self.send(mono_ms, id, data);
         let state = |d: &crate::wire::Decoded| {
             (d.path.to_string(), Notification::from_value(&d.value).expect("a notification").state)
         };
-        self.sink.readings.iter().map(state).collect()
+        self.sink.readings.iter().map(state).filter(|(path, _)| !path.ends_with(".dm1")).collect()
     }
 }
 
@@ -114,12 +115,29 @@ fn a_trouble_code_is_told_when_it_changes_and_every_minute() {
     assert_eq!(bus.states(1_000, DM1, &OIL), []);
     let amber = [4, 0xFF, 100, 0, 1, 5, 0xFF, 0xFF];
     assert_eq!(bus.states(2_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
-    assert_eq!(bus.states(61_999, DM1, &amber), []);
-    assert_eq!(bus.states(62_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
+    assert_eq!(bus.states(59_999, DM1, &amber), []);
+    assert_eq!(bus.states(60_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
     let none = [0, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF];
     assert_eq!(bus.states(63_000, DM1, &none), [(OIL_PATH.to_owned(), AlarmState::Normal)]);
     assert_eq!(bus.states(64_000, DM1, &none), []);
     assert_eq!(bus.sink.dropped, []);
+}
+
+#[test]
+fn the_first_list_and_one_a_minute_has_an_end() {
+    let mut bus = Bus::default();
+    let none = [0, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF];
+    let end = |listed| {
+        let value = format!(r#"{{"state":"normal","message":"active trouble codes","count":{listed}}}"#);
+        format!("notifications.propulsion.0.dm1 = {} good", serde_json::Value::String(value))
+    };
+    assert_eq!(bus.send(0, DM1, &none), [end(0)]);
+    assert_eq!(bus.send(1_000, DM1, &OIL).len(), 1, "the code alone");
+    assert_eq!(bus.send(59_999, DM1, &OIL), [""; 0]);
+    let whole = bus.send(60_000, DM1, &OIL);
+    assert_eq!((whole.len(), whole.last()), (2, Some(&end(1))));
+    bus.send(61_000, 0x18EE_FF00, &7u64.to_le_bytes());
+    assert_eq!(bus.send(61_001, DM1, &OIL).len(), 2, "it has another name now");
 }
 
 #[test]

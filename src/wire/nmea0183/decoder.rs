@@ -130,6 +130,7 @@ impl Decoder {
             }
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
             Special::Alert => self.alerts.alf(fields, &mut emit),
+            Special::AlertList => self.alerts.alc(fields, &mut emit),
         }
     }
 

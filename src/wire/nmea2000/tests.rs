@@ -145,7 +145,7 @@ fn switches_and_words() {
     let state = |number: u8, on| whole(&format!("electrical.switches.bank.3.{number}.state"), Value::Bool(on));
     assert_eq!(bank, [state(1, true), state(2, false)]);
     assert_eq!(
-        readings(127_493, &[0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF]),
+        readings(127_493, &[0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
         [whole("propulsion.0.transmission.gear", Value::text("Neutral"))]
     );
 }
@@ -272,6 +272,25 @@ fn an_alert_has_the_words_that_came_before_it() {
     assert_eq!((active.state, active.message.as_str()), (AlarmState::Alarm, "Low fuel"));
     assert_eq!(told(&mut decoder, 4).acknowledged, Some(true));
     assert_eq!(told(&mut decoder, 1).state, AlarmState::Normal);
+    for incomplete in [&alert(0xFF)[..], &alert(2)[..27], &head[..4]] {
+        let told = hear(&mut decoder, 126_983, incomplete);
+        assert_eq!((told.readings, told.dropped), (Vec::new(), vec![("incomplete_alert", 1)]));
+    }
+}
+
+#[test]
+fn an_engine_that_gets_a_name_ends_its_complaints_under_the_address() {
+    let mut decoder = Decoder::new();
+    let gearbox = [1, 0, 0, 0, 0, 0, 4, 0xFF];
+    let alarms = |told: Told| {
+        let alarm = |r: &Decoded| Some((r.source, Notification::from_value(&r.value)?.state));
+        let bad = told.readings.iter().filter(|r| r.path.ends_with("lowOilPressure"));
+        bad.filter_map(alarm).collect::<Vec<_>>()
+    };
+    assert_eq!(alarms(hear(&mut decoder, 127_493, &gearbox)), [(Source::Address(35), AlarmState::Alarm)]);
+    let claim = hear(&mut decoder, 60_928, &7_u64.to_le_bytes());
+    assert_eq!(alarms(claim), [(Source::Address(35), AlarmState::Normal)]);
+    assert_eq!(alarms(hear(&mut decoder, 127_493, &gearbox)), [(Source::Name(7), AlarmState::Alarm)]);
 }
 
 #[test]
@@ -296,7 +315,7 @@ fn a_source_is_its_name_and_half_a_message_is_not_inherited() {
     assert!(!told.readings.is_empty() && told.readings.iter().all(|reading| reading.source == Source::Name(7)));
     assert_eq!(decoder.sources()[0].address, Some(40));
     decoder.end(0, &mut told);
-    assert_eq!(decoder.sources(), []);
+    assert_eq!(decoder.sources()[0].address, Some(40), "behind the next connection is the same bus");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The sentences of a bridge, values worked out by hand: 1 nautical mile is 1852 m, 1 knot 0.514444444 m/s, 1 degree
 //! 0.017453293 rad.
 
+use std::slice;
+
 use rstest::rstest;
 
 use super::{decoded, line, told, values};
@@ -262,7 +264,7 @@ fn alert(
 }
 
 #[test]
-fn an_alert_of_two_sentences_is_told_at_once_and_then_at_length() {
+fn an_alert_of_two_sentences_that_others_part_is_told_at_once_and_then_at_length() {
     let told = alerts(&[
         "IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST",
         "IIALF,1,1,0,124304.50,A,W,A,,192,1,1,0,LOST TARGET",
@@ -285,6 +287,22 @@ fn an_alert_of_two_sentences_is_told_at_once_and_then_at_length() {
 }
 
 #[test]
+fn an_alert_of_two_sentences_is_told_once_and_alone_if_the_second_does_not_come() {
+    let [first, second] =
+        ["IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST", "IIALF,2,2,1,,,,,XYZ,0512,1,2,0,NO HEADING"];
+    let whole = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST: NO HEADING");
+    let alone = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST");
+    assert_eq!(alerts(&[first, second, first, second]), [whole.clone(), whole.clone()]);
+    assert_eq!(alerts(&[first]), []);
+    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole]);
+    assert_eq!(alerts(&[first, "IIALC,01,01,00,1,XYZ,0512,1,2", "IIALC,01,01,01,0"]), slice::from_ref(&alone));
+    // Eight other talkers wait already.
+    let others = ["AA", "AB", "AC", "AD", "AE", "AF", "AG", "AH"].map(|talker| first.replacen("II", talker, 1));
+    let lines: Vec<_> = others.iter().map(String::as_str).chain([first]).collect();
+    assert_eq!(alerts(&lines), [alone]);
+}
+
+#[test]
 fn alarms_commands_and_heartbeats_are_notifications() {
     let told = alerts(&[
         "IIALR,120000.00,012,A,V,LOW OIL",
@@ -302,8 +320,6 @@ fn alarms_commands_and_heartbeats_are_notifications() {
         [
             alert("alarm#12", AlarmState::Alarm, Some(false), "LOW OIL"),
             alert("alarm#12", AlarmState::Normal, Some(true), "LOW OIL"),
-            alert("alertList#1", AlarmState::Alert, None, "192.1 XYZ512.1"),
-            alert("alertList#1", AlarmState::Normal, None, ""),
             alert("alertCommand#XYZ512.1", AlarmState::Normal, None, "acknowledge"),
             alert("alertCommandRefused#XYZ512.1", AlarmState::Normal, None, "silence"),
             alert("alarmAcknowledged#12", AlarmState::Normal, None, "acknowledged"),
