@@ -80,13 +80,7 @@ pub fn steps<'a>(bytes: &'a [u8], pgns: &[u32]) -> impl Iterator<Item = (u64, St
 }
 
 /// Plays an input into a decoder; after each step it holds at most `held_bytes_max`.
-pub fn play(
-    bytes: &[u8],
-    pgns: &[u32],
-    decoder: &mut dyn FrameDecoder,
-    held_bytes_max: usize,
-    sink: &mut dyn Sink,
-) {
+pub fn play(bytes: &[u8], pgns: &[u32], decoder: &mut dyn FrameDecoder, held_bytes_max: usize, sink: &mut dyn Sink) {
     let mut now_ms = 0;
     for (mono_ms, step) in steps(bytes, pgns) {
         match step {

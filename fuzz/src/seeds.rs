@@ -1,5 +1,10 @@
 //! Makes seeds of captures: `seeds FOLDER FILE...` writes them to `FOLDER/TARGET/`. What a file holds is found by looking
-//! at it; of a long one, pieces from all over. A tool of scripts/fuzz, and no target itself.
+//! at it; of a long one, pieces from all over. A tool of scripts/fuzz.
+//!
+//! It is written as a target that ends before it begins: what is compiled with counters links with libFuzzer alone,
+//! which brings its own `main`.
+
+#![no_main]
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,6 +16,7 @@ use hawser_fuzz::frames;
 use hawser_fuzz::script::SCRIPT_BYTES;
 use hawser_fuzz::wire::can::{Format, Framing};
 use hawser_fuzz::wire::pcap::{Capture, Contents};
+use libfuzzer_sys::fuzz_target;
 
 /// Bytes of one seed of text: some twenty sentences, a fifth of the longest input that scripts/fuzz allows.
 const SEED_BYTES: usize = 1_500;
@@ -82,7 +88,8 @@ impl Seeds {
                 && first.ends_with(b"VDM")
             {
                 let sixes: Vec<u8> = payload.iter().map(|byte| byte.wrapping_sub(48)).collect();
-                let sixes: Vec<u8> = sixes.iter().map(|six| if *six > 40 { six.wrapping_sub(8) } else { *six }).collect();
+                let sixes: Vec<u8> =
+                    sixes.iter().map(|six| if *six > 40 { six.wrapping_sub(8) } else { *six }).collect();
                 self.add("ais", &[&[0], &sixes]);
             }
         }
@@ -199,7 +206,13 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn main() -> io::Result<()> {
+/// Makes them and ends the process, well or badly.
+fn make_and_exit() {
+    make().expect("seeds can be made");
+    std::process::exit(0);
+}
+
+fn make() -> io::Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let folder = arguments.next().ok_or_else(|| io::Error::other("usage: seeds FOLDER FILE..."))?;
     let mut own = Seeds::default();
@@ -215,3 +228,5 @@ fn main() -> io::Result<()> {
     }
     Ok(())
 }
+
+fuzz_target!(init: make_and_exit(), |_input: &[u8]| {});

@@ -34,7 +34,8 @@ fn poll(map: DeviceMap, framing: Framing, mut script: &[u8]) {
         interval_ms: 1_000,
         registers_max: u16::from(unit) * 16,
     };
-    let (mut poller, mut seen, mut now_ms, mut asked) = (Poller::new(line, vec![unit(1), unit(7)], 0), Seen::default(), 0, 0);
+    let (mut poller, mut seen, mut now_ms, mut asked) =
+        (Poller::new(line, vec![unit(1), unit(7)], 0), Seen::default(), 0, 0);
     while let Some((first, rest)) = script.split_first() {
         script = rest;
         now_ms += Script::wait_ms(*first);
