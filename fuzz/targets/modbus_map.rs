@@ -2,6 +2,8 @@
 
 #![no_main]
 
+use std::sync::OnceLock;
+
 use hawser_fuzz::script::text_and_rest;
 use hawser_fuzz::wire::modbus::map::BUILTIN;
 use hawser_fuzz::wire::modbus::plan::plan;
@@ -13,6 +15,16 @@ use libfuzzer_sys::fuzz_target;
 
 /// Two devices of 512 values: a read of each, and the readings of one answer (125 of some 130 bytes).
 const HELD_BYTES_MAX: usize = 512 * 1_024;
+
+/// Until a broken line is there again, at least.
+const RECONNECT_MS: u64 = 1_000;
+
+/// The maps that the gateway brings, read once.
+fn builtin() -> &'static [DeviceMap] {
+    static MAPS: OnceLock<Vec<DeviceMap>> = OnceLock::new();
+    let read = |(name, text): &(&str, &str)| DeviceMap::parse(name, text).expect("built in");
+    MAPS.get_or_init(|| BUILTIN.iter().map(read).collect())
+}
 
 fn check_plan(map: &DeviceMap, registers_max: u16) {
     let mut planned: Vec<usize> = Vec::new();
@@ -51,11 +63,15 @@ fn poll(map: DeviceMap, framing: Framing, mut script: &[u8]) {
         let mut data: Vec<u8> = rest.iter().copied().take(ask.request.data_bytes()).collect();
         data.resize(ask.request.data_bytes(), *first);
         let outcome = match first >> 3 & 7 {
-            0 => Outcome::Refused(Refusal::Timeout),
+            0 => {
+                now_ms += ask.timeout_ms;
+                Outcome::Refused(Refusal::Timeout)
+            }
             1 => Outcome::Answer(Answer::Exception(Exception(rest.first().copied().unwrap_or(2) % 16))),
             2 => Outcome::Answer(Answer::Exception(Exception(2))),
             3 => {
                 poller.line_broke();
+                now_ms += RECONNECT_MS;
                 continue;
             }
             _ => Outcome::Answer(Answer::Data(&data)),
@@ -72,8 +88,7 @@ fuzz_target!(|input: &[u8]| {
     let parsed = DeviceMap::parse("map.toml", &String::from_utf8_lossy(text));
     let map = parsed.unwrap_or_else(|error| {
         drop(error.to_string());
-        let (name, text) = BUILTIN[usize::from(first >> 1) % BUILTIN.len()];
-        DeviceMap::parse(name, text).expect("built in")
+        builtin()[usize::from(first >> 1) % BUILTIN.len()].clone()
     });
     check_plan(&map, u16::from(*first));
     poll(map, if first & 1 == 0 { Framing::Rtu } else { Framing::Tcp }, rest);
