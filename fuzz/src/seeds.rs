@@ -1,5 +1,5 @@
-//! Makes seeds of captures: `seeds FOLDER FILE...` writes them to `FOLDER/TARGET/`. What a file holds is found by looking
-//! at it; of a long one, pieces from all over. A tool of scripts/fuzz.
+//! Makes seeds of captures: `seeds FOLDER FILE...` writes them to `FOLDER/TARGET/`. What a file holds is found by
+//! looking at it; of a long one, pieces from all over. A tool of scripts/fuzz.
 //!
 //! It is written as a target that ends before it begins: what is compiled with counters links with libFuzzer alone,
 //! which brings its own `main`.

@@ -1,4 +1,4 @@
-//! Any datagrams of IEC 61162-450, from two networks and at any time: a datagram handed over in two parts says the same.
+//! Any datagrams of IEC 61162-450, at any time: one that is handed over in parts says the same.
 
 #![no_main]
 

@@ -16,6 +16,9 @@ use libfuzzer_sys::fuzz_target;
 /// Two devices of 512 values: a read of each, and the readings of one answer (125 of some 130 bytes).
 const HELD_BYTES_MAX: usize = 512 * 1_024;
 
+/// Steps of one input: enough for the longest map to be split to single values; more only make the fuzzer slow.
+const STEPS_MAX: usize = 200;
+
 /// Until a broken line is there again, at least.
 const RECONNECT_MS: u64 = 1_000;
 
@@ -48,7 +51,8 @@ fn poll(map: DeviceMap, framing: Framing, mut script: &[u8]) {
     };
     let (mut poller, mut seen, mut now_ms, mut asked) =
         (Poller::new(line, vec![unit(1), unit(7)], 0), Seen::default(), 0, 0);
-    while let Some((first, rest)) = script.split_first() {
+    for _ in 0..STEPS_MAX {
+        let Some((first, rest)) = script.split_first() else { break };
         script = rest;
         now_ms += Script::wait_ms(*first);
         let ask = match poller.next(now_ms) {
