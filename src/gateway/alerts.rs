@@ -1,8 +1,8 @@
 //! Alarms that devices tell become records of the collection `alerts`: the crew acknowledges them, the shore sees them.
 //!
-//! A device repeats its alarm; a record is made once, when it is raised, changed when it gets worse or better, and closed
-//! when the device says that it is over. What is open is read from the store at the start, so that a restart raises
-//! nothing twice. It refuses to close an alarm because its device fell silent.
+//! A device repeats its alarm; a record is made once, when it is raised, changed when it gets worse or better, and
+//! closed when the device says that it is over. What is open is read from the store at the start, so that a restart
+//! raises nothing twice. It refuses to close an alarm because its device fell silent.
 
 use std::collections::HashMap;
 use std::sync::Arc;

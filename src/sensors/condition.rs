@@ -1,12 +1,12 @@
 //! What is kept of the readings of one bus, and when a series counts as stale. Pure: time is handed in.
 //!
 //! A series goes stale when several of its usual intervals passed without a reading: it then gets one reading without a
-//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule, readings
-//! that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change of
-//! quality, or the first reading of a series.
+//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule,
+//! readings that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change
+//! of quality, or the first reading of a series.
 //!
-//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus invented.
-//! Its number goes to a new one; else some weeks in a busy strait would use up all there are.
+//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus
+//! invented. Its number goes to a new one; else some weeks in a busy strait would use up all there are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,6 +66,10 @@ impl Conditioner {
     }
 
     fn keep(&mut self, reading: &Reading, mono_ms: u64) -> bool {
+        if reading.series.is_retired() {
+            // Given up between its decoding and here: its number may mean another one already.
+            return true;
+        }
         let Some(slot) = self.slots.get_mut(&reading.series.id) else {
             let rule = self.rules.iter().position(|rule| applies(rule, &reading.series));
             self.slots.insert(reading.series.id, Slot::new(reading, rule, mono_ms));
@@ -96,6 +100,13 @@ impl Conditioner {
         }
     }
 
+    /// A reading that said so found no room: it is said again.
+    pub fn unmark(&mut self, series: &Series) {
+        if let Some(slot) = self.slots.get_mut(&series.id) {
+            slot.stale = false;
+        }
+    }
+
     /// Gives up the series that were silent for long, and returns them.
     pub fn retire(&mut self, mono_ms: u64) -> Vec<Arc<Series>> {
         let mut retired = Vec::new();
@@ -103,7 +114,8 @@ impl Conditioner {
         self.slots.retain(|_, slot| {
             let is_own = slot.series.key.context == Context::OwnShip;
             let limit_ms = if is_own { RETIRE_OWN_MS } else { RETIRE_OTHERS_MS };
-            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms);
+            let fixed_ms = slot.rule.map_or(0, |rule| u64::from(self.rules[rule].stale_after_s) * 1_000);
+            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms).max(fixed_ms);
             if !keep {
                 retired.push(Arc::clone(&slot.series));
             }

@@ -1,8 +1,8 @@
 //! Pure decoders: bytes in, values out. No tokio, no SQLite, no clock; given any bytes they return (invariant 1).
 //!
-//! What they share stands here: [`Decoded`] is a value on its way to a reading, [`Source`] who told it, [`unit`] the SI
-//! unit of a path, [`Sink`] where a decoder puts what it makes, [`StreamDecoder`] and [`can::FrameDecoder`] what a bus
-//! hands its bytes and frames to. One folder a wire.
+//! What they share stands here: [`Decoded`] is a value on its way to a reading, [`Source`] who told it, [`unit()`] the
+//! SI unit of a path, [`Sink`] where a decoder puts what it makes, [`StreamDecoder`] and [`can::FrameDecoder`] what a
+//! bus hands its bytes and frames to. One folder a wire.
 
 pub mod can;
 pub mod dbc;

@@ -123,7 +123,7 @@ impl Decoder {
         } else {
             self.unsupported_other += 1;
         }
-        sink.dropped(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload);
+        sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload);
     }
 }
 

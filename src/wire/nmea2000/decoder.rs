@@ -140,10 +140,9 @@ impl FrameDecoder for Decoder {
 
     /// Forgets who holds which address too: behind the next connection may stand another bus.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
+        // Devices and alarms stay known: behind the next connection is the same bus, whose devices claim their
+        // addresses once, when they are switched on.
         self.assembler.end(sink);
-        self.messages.devices = Devices::default();
-        self.messages.alerts = Alerts::default();
-        self.messages.engine_alarms = EngineAlarms::default();
     }
 
     fn held_bytes(&self) -> usize {
@@ -187,7 +186,7 @@ impl Messages {
             }
             Known::Unknown => {
                 self.counts.count_unsupported(identifier.pgn);
-                sink.dropped(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
+                sink.ignored(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
             }
         }
         sink.message(&mut self.readings);
