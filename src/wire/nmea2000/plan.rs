@@ -366,10 +366,11 @@ impl TakePlan {
                 text => Value::text(&text),
             },
             Self::Always(word) => Value::Text(Arc::clone(word)),
-            Self::Position(latitude, longitude) => Value::Position {
-                latitude: latitude.scale(good(latitude.read(payload))?),
-                longitude: longitude.scale(good(longitude.read(payload))?),
-            },
+            Self::Position(latitude, longitude) => {
+                let [latitude, longitude] =
+                    [latitude, longitude].map(|field| good(field.read(payload)).map(|value| field.scale(value)));
+                position(latitude?, longitude?)?
+            }
             Self::DateTime(date, time) => {
                 let (day, clock) = (date.read(payload), time.read(payload));
                 good(day)?;
@@ -378,6 +379,12 @@ impl TakePlan {
             }
         })
     }
+}
+
+/// A place on the Earth: the fields hold twice as many degrees and more.
+fn position(latitude: f64, longitude: f64) -> Result<Value, Quality> {
+    let is_on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+    is_on_earth.then_some(Value::Position { latitude, longitude }).ok_or(Quality::OutOfRange)
 }
 
 /// Days since 1970 and ten-thousandths of a second since midnight, UTC; `None` where there is no such time. A leap

@@ -184,6 +184,21 @@ fn a_receiver_tells_when_its_position_was_measured() {
     assert_eq!(found("navigation.gnss.differentialAge"), None);
 }
 
+/// Found by fuzzing: 32 bits of 1e-7 degrees reach to 214.
+#[test]
+fn a_position_off_the_earth_is_out_of_range() {
+    let position = |latitude: i32, longitude: i32| {
+        readings(129_025, &[latitude.to_le_bytes(), longitude.to_le_bytes()].concat()).remove(0)
+    };
+    let path = "navigation.position";
+    let pole = Value::Position { latitude: -90.0, longitude: 180.0 };
+    assert_eq!(position(-900_000_000, 1_800_000_000), whole(path, pole));
+    for (latitude, longitude) in [(900_000_001, 0), (-900_000_001, 0), (0, 1_800_000_001), (0, -1_800_000_001)] {
+        let none = (path.to_owned(), String::new(), Value::Absent, Quality::OutOfRange);
+        assert_eq!(position(latitude, longitude), none, "{latitude} {longitude}");
+    }
+}
+
 #[test]
 fn each_satellite_is_an_instance() {
     // Two of three: the third is cut off.
