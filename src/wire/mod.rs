@@ -14,6 +14,7 @@ pub mod nmea0183;
 pub mod nmea2000;
 pub mod notification;
 pub mod pcap;
+mod satellite;
 mod source;
 mod stream;
 mod unit;

@@ -8,7 +8,7 @@ use super::rules::{Found, position};
 use super::sentence::Fields;
 use super::table::{BadField, DEG_RAD, KM_H_M_S, KNOT_M_S};
 use crate::reading::{Quality, Value};
-use crate::wire::Emit;
+use crate::wire::{Emit, Talker, satellite};
 
 /// 0 degrees Celsius in kelvin.
 pub const CELSIUS_K: f64 = 273.15;
@@ -182,40 +182,51 @@ pub fn gns(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// GSA: how many satellites are in use, of the system that the sentence names; each in a list is only a number.
-pub fn gsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    const SYSTEMS: [&str; 7] = ["", "GPS", "GLONASS", "Galileo", "BeiDou", "QZSS", "NavIC"];
-    let used = (2..14).filter(|at| !fields.get(*at).is_empty()).count();
-    let system = number::whole(fields.get(17)).ok().flatten().and_then(|n| usize::try_from(n).ok());
-    let name = system.and_then(|n| SYSTEMS.get(n)).copied().unwrap_or("");
-    emit.found("navigation.gnss.satellitesUsed", name, Found::Good(Value::Integer(used as i64)));
+/// The system that a sentence is about: by the field of its number, since NMEA 0183 4.10, else by who speaks.
+fn system(talker: Talker, fields: &Fields<'_>, at: Option<usize>) -> Option<&'static str> {
+    let id = at.and_then(|at| number::whole(fields.get(at)).ok().flatten());
+    id.and_then(satellite::by_system_id).or_else(|| satellite::by_talker(talker.as_str()))
+}
+
+/// A signal's number in hexadecimal behind a dash; nothing where the field names none.
+fn signal(field: &[u8]) -> String {
+    match field {
+        [digit @ (b'1'..=b'9' | b'A'..=b'F')] => format!("-{}", char::from(*digit)),
+        _ => String::new(),
+    }
+}
+
+/// GSA: how many satellites are in use, of the system that the sentence names, or else its first satellite's number.
+pub fn gsa(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let mut used = (2..14).map(|at| fields.get(at)).filter(|field| !field.is_empty()).peekable();
+    let first = used.peek().and_then(|field| number::whole(field).ok().flatten());
+    let system = system(talker, fields, Some(17)).or_else(|| satellite::by_number(first?));
+    let used = Found::Good(Value::Integer(used.count() as i64));
+    emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), used);
     Ok(())
 }
 
-/// GSV: how many satellites are in view, and of each its elevation, azimuth and signal. The instance is its number, and
-/// the signal's where the sentence names one.
-pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+/// GSV: how many satellites of a system are in view, and of each its elevation, azimuth and signal. The instance is the
+/// system and the satellite's number, and behind a dash the signal's where the sentence names one.
+pub fn gsv(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let whole = |at: usize, highest: u32| match number::whole(fields.get(at)).map_err(BadField::at(at))? {
         Some(value) if value > highest => Err(BadField(at)),
         value => Ok(value),
     };
     // Behind the groups of four stands the signal since NMEA 0183 4.10; Quectel's own form adds the system.
     let extra = fields.count().saturating_sub(3) % 4;
-    let signal = match fields.get(fields.count() - extra.min(fields.count())) {
-        [digit @ (b'1'..=b'9' | b'A'..=b'F')] if extra > 0 => char::from(*digit).to_string(),
-        _ => String::new(),
-    };
+    let groups_end = fields.count() - extra.min(fields.count());
+    let signal = if extra > 0 { signal(fields.get(groups_end)) } else { String::new() };
+    let system = system(talker, fields, (extra == 2).then_some(groups_end + 1));
     if whole(1, 99)? == Some(1)
         && let Some(count) = whole(2, SATELLITE_MAX)?
     {
-        let path = Cow::Borrowed("navigation.gnss.satellitesInView");
-        emit.push(path, Cow::Owned(signal.clone()), Value::Integer(i64::from(count)), Quality::Good);
+        let (path, instance) = ("navigation.gnss.satellitesInView", format!("{}{signal}", system.unwrap_or("")));
+        emit.push(Cow::Borrowed(path), Cow::Owned(instance), Value::Integer(i64::from(count)), Quality::Good);
     }
-    let groups = (3..fields.count() - extra.min(fields.count())).step_by(4);
-    for at in groups {
+    for at in (3..groups_end).step_by(4) {
         let Some(satellite) = whole(at, SATELLITE_MAX)? else { continue };
-        let dash = if signal.is_empty() { "" } else { "-" };
-        let instance = format!("{satellite}{dash}{signal}");
+        let instance = satellite::instance(system, satellite) + &signal;
         let quantities = [
             ("navigation.gnss.satellite.elevation", read(fields, at + 1)?, 90.0, DEG_RAD),
             ("navigation.gnss.satellite.azimuth", read(fields, at + 2)?, 360.0, DEG_RAD),
@@ -231,12 +242,14 @@ pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// GRS: the residual of each satellite, in GSA's order.
-pub fn grs(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    const PLACES: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
-    for (at, place) in (2..).zip(PLACES) {
+/// GRS: the residual of each satellite, by its place in the GSA of the same system; which satellite that is, only that
+/// GSA tells. The instance is `GP-1`, and `GP-1-7` where the sentence names a signal.
+pub fn grs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let (system, signal) = (system(talker, fields, Some(14)).unwrap_or(""), signal(fields.get(15)));
+    for (at, place) in (2..).zip(1..=12) {
         if let Some(residual) = read(fields, at)? {
-            emit.found("navigation.gnss.rangeResidual", place, Found::Good(Value::Float(residual)));
+            let (path, instance) = ("navigation.gnss.rangeResidual", format!("{system}-{place}{signal}"));
+            emit.push(Cow::Borrowed(path), Cow::Owned(instance), Value::Float(residual), Quality::Good);
         }
     }
     Ok(())

@@ -398,3 +398,20 @@ proptest! {
         hold_together(&out)?;
     }
 }
+
+#[test]
+fn satellites_of_several_systems_stay_apart_behind_one_source() {
+    let (mut decoder, mut out) = (Decoder::new(), Vec::new());
+    for talker in ["GP", "GA", "GB"] {
+        let tag = "s:GN0001";
+        let line =
+            format!("\\{tag}*{:02X}\\{}", checksum(tag.as_bytes()), line(&format!("{talker}GSV,1,1,01,05,,,40")));
+        decoder.decode(line.as_bytes(), &mut out).unwrap();
+    }
+    assert!(out.iter().all(|reading| reading.source.to_string() == "GN0001"));
+    let told = |leaf: &str| -> Vec<&str> {
+        out.iter().filter(|r| r.path.ends_with(leaf)).map(|r| r.instance.as_ref()).collect()
+    };
+    assert_eq!(told("satellitesInView"), ["GP", "GA", "GB"]);
+    assert_eq!(told("signalToNoise"), ["GP5", "GA5", "GB5"]);
+}

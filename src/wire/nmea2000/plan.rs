@@ -72,7 +72,8 @@ pub struct Row {
     station: Option<(Field, Kind)>,
     transceiver: Option<Field>,
     lines: Option<(Field, usize)>,
-    each: Option<Field>,
+    /// And the instance of each number.
+    each: Option<(Field, Vec<String>)>,
     rules: Vec<RulePlan>,
     special: Vec<Field>,
 }
@@ -200,7 +201,7 @@ impl Row {
             transceiver: station.as_ref().map(|_| compiler.field("AIS Transceiver information")),
             station,
             lines: spec.lines.map(|(count, bits)| (compiler.field(count), (bits / 8) as usize)),
-            each: spec.each.map(|name| compiler.field(name)),
+            each: spec.each.map(|(name, named)| (compiler.field(name), (0..=INSTANCE_MAX as u32).map(named).collect())),
             rules: spec.rules.iter().map(|rule| compiler.rule(rule)).collect(),
             special: spec.special.map_or(&[][..], |(fields, _)| fields).iter().map(|f| compiler.field(f)).collect(),
         }
@@ -231,13 +232,13 @@ impl Row {
         };
         for line in 0..lines {
             let Some(payload) = payload.get(line * bytes..) else { break };
-            let id = match self.each.as_ref().map(|field| field.read(payload)) {
-                None => id,
-                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => Some(id.cast_unsigned() as usize),
+            let instance = match self.each.as_ref().map(|(field, names)| (field.read(payload), names)) {
+                None => instance(id.unwrap_or(0)),
+                Some((Found::Good(id), names)) if id.cast_unsigned() <= INSTANCE_MAX => &names[id as usize],
                 Some(_) => continue,
             };
             for rule in &self.rules {
-                rule.apply(payload, id, &mut emit)?;
+                rule.apply(payload, id, instance, &mut emit)?;
             }
         }
         if let Some((_, special)) = self.spec.special {
@@ -288,11 +289,12 @@ impl PathPlan {
         }
     }
 
-    /// The path and the reading's instance; `None` where the path needs one.
+    /// The path and the reading's instance, which is in the path where that has a place for it; `None` where the path
+    /// needs a number and there is none.
     #[inline]
-    fn of(&'static self, id: Option<usize>) -> Option<(&'static str, &'static str)> {
+    fn of(&'static self, id: Option<usize>, instance: &'static str) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Fixed(path) => Some((path, instance(id.unwrap_or(0)))),
+            Self::Fixed(path) => Some((path, instance)),
             Self::Composed(front, behind, made) => {
                 let id = id?;
                 Some((made[id].get_or_init(|| format!("{front}{id}{behind}").into_boxed_str()), ""))
@@ -308,7 +310,13 @@ fn instance(id: usize) -> &'static str {
 }
 
 impl RulePlan {
-    fn apply(&'static self, payload: &[u8], id: Option<usize>, emit: &mut Emit<'_>) -> Result<(), Refused> {
+    fn apply(
+        &'static self,
+        payload: &[u8],
+        id: Option<usize>,
+        instance: &'static str,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Refused> {
         if self.when.as_ref().is_some_and(|(field, code)| field.read(payload) != Found::Good(*code)) {
             return Ok(());
         }
@@ -323,7 +331,7 @@ impl RulePlan {
             Err(Quality::NotAvailable) if self.absent == Absent::Skip => return Ok(()),
             Err(quality) => (Value::Absent, quality),
         };
-        let (path, instance) = path.of(id).ok_or(Refused::NoInstance)?;
+        let (path, instance) = path.of(id, instance).ok_or(Refused::NoInstance)?;
         emit.push(Cow::Borrowed(path), Cow::Borrowed(instance), value, quality);
         Ok(())
     }
