@@ -30,6 +30,15 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.courseRhumbline.nextPoint.bearingTrue = 0.209439510",
     "steering.autopilot.target.headingMagnetic = 0.226892803",
 ])]
+#[case::rmb_not_valid("GPRMB,V,0.50,R,003,004,4917.24,N,12309.57,W,001.3,052.5,000.5,V,A", &[
+    "navigation.courseRhumbline.crossTrackError = - not_available",
+    "navigation.courseRhumbline.previousPoint.name = '003'",
+    "navigation.courseRhumbline.nextPoint.name = '004'",
+])]
+#[case::apb_not_valid("GPAPB,V,A,0.10,L,N,V,V,011,M,DEST,012,T,013,M", &[
+    "navigation.courseRhumbline.crossTrackError = - not_available",
+    "navigation.courseRhumbline.nextPoint.name = 'DEST'",
+])]
 #[case::xte_unlocked("GPXTE,A,V,0.67,L,N", &["navigation.courseRhumbline.crossTrackError = - not_available"])]
 #[case::xtr("GPXTR,1.0,L,N", &["navigation.courseRhumbline.crossTrackError = 1852.000000000"])]
 #[case::bod("GPBOD,097.0,T,103.2,M,POINTB,POINTA", &[
@@ -82,25 +91,33 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.positionDilution = 1.100000000",
     "navigation.gnss.horizontalDilution = 0.770000000",
     "navigation.gnss.verticalDilution = 0.780000000",
-    "navigation.gnss.satellitesUsed#Galileo = 3",
+    "navigation.gnss.satellitesUsed#GA = 3",
+])]
+#[case::gsa_by_number("GNGSA,A,3,65,72,,,,,,,,,,,,,", &[
+    "navigation.gnss.fixMode = '3D'",
+    "navigation.gnss.satellitesUsed#GL = 2",
 ])]
 #[case::gsv("GPGSV,2,1,06,13,59,135,19,15,74,246,", &[
-    "navigation.gnss.satellitesInView = 6",
-    "navigation.gnss.satellite.elevation#13 = 1.029744259",
-    "navigation.gnss.satellite.azimuth#13 = 2.356194490",
-    "navigation.gnss.satellite.signalToNoise#13 = 19.000000000",
-    "navigation.gnss.satellite.elevation#15 = 1.291543646",
-    "navigation.gnss.satellite.azimuth#15 = 4.293509960",
+    "navigation.gnss.satellitesInView#GP = 6",
+    "navigation.gnss.satellite.elevation#GP13 = 1.029744259",
+    "navigation.gnss.satellite.azimuth#GP13 = 2.356194490",
+    "navigation.gnss.satellite.signalToNoise#GP13 = 19.000000000",
+    "navigation.gnss.satellite.elevation#GP15 = 1.291543646",
+    "navigation.gnss.satellite.azimuth#GP15 = 4.293509960",
 ])]
 #[case::gsv_signal("GAGSV,1,1,01,04,,,32,7", &[
-    "navigation.gnss.satellitesInView#7 = 1",
-    "navigation.gnss.satellite.signalToNoise#4-7 = 32.000000000",
+    "navigation.gnss.satellitesInView#GA-7 = 1",
+    "navigation.gnss.satellite.signalToNoise#GA4-7 = 32.000000000",
 ])]
 #[case::gsv_of_quectel("PQGSV,1,1,01,04,,,32,0,4", &[
-    "navigation.gnss.satellitesInView = 1",
-    "navigation.gnss.satellite.signalToNoise#4 = 32.000000000",
+    "navigation.gnss.satellitesInView#GB = 1",
+    "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
 ])]
-#[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView = 0"])]
+#[case::gsv_beidou("BDGSV,1,1,01,04,,,32", &[
+    "navigation.gnss.satellitesInView#GB = 1",
+    "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
+])]
+#[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView#GP = 0"])]
 #[case::gbs("GPGBS,200254.00,2.8,2.1,4.4,,,,", &[
     "navigation.gnss.latitudeError = 2.800000000",
     "navigation.gnss.longitudeError = 2.100000000",
@@ -116,8 +133,11 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.altitudeDeviation = 0.031000000",
 ])]
 #[case::grs("GPGRS,024603.00,1,-1.8,,0.3", &[
-    "navigation.gnss.rangeResidual#1 = -1.800000000",
-    "navigation.gnss.rangeResidual#3 = 0.300000000",
+    "navigation.gnss.rangeResidual#GP-1 = -1.800000000",
+    "navigation.gnss.rangeResidual#GP-3 = 0.300000000",
+])]
+#[case::grs_of_a_system("GNGRS,024603.00,1,-1.8,,,,,,,,,,,,3,7", &[
+    "navigation.gnss.rangeResidual#GA-1-7 = -1.800000000",
 ])]
 // 0.0017 minutes of arc = 0.0017 * pi / 10800 rad.
 #[case::dtm("GPDTM,W84,,0.0017,S,0.0,E,0.0,W84", &[
