@@ -23,7 +23,7 @@ pub const INSTANCE_MAX: u64 = 252;
 const LINES_MAX: i64 = 64;
 
 /// Fields that make readings together, at most: a ship's static data.
-const SPECIAL_MAX: usize = 7;
+const SPECIAL_MAX: usize = 9;
 
 /// The PGNs of the table stand between these; those below are the network's.
 const PGN_FIRST: u32 = 0x1_F000;
@@ -177,9 +177,13 @@ impl Compiler {
     }
 }
 
-fn by_code<T>(choices: &[(u64, &'static str)], make: impl Fn(&'static str) -> T) -> Vec<Option<T>> {
-    let count = choices.iter().map(|(code, _)| *code + 1).max().unwrap_or(0);
-    (0..count).map(|code| choices.iter().find(|(known, _)| *known == code).map(|(_, text)| make(text))).collect()
+fn by_code<C, T>(choices: &[(C, &'static str)], make: impl Fn(&'static str) -> T) -> Vec<Option<T>>
+where
+    C: Copy + Into<u64>,
+{
+    let count = choices.iter().map(|(code, _)| (*code).into() + 1).max().unwrap_or(0);
+    let text = |code| choices.iter().find(|(known, _)| (*known).into() == code).map(|(_, text)| make(text));
+    (0..count).map(text).collect()
 }
 
 impl Row {

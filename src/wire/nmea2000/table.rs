@@ -93,7 +93,7 @@ pub enum Take {
     /// 0 is off, 1 is on.
     Switch(&'static str),
     /// The word of a code; a code without one is not available.
-    Word(&'static str, &'static [(u64, &'static str)]),
+    Word(&'static str, &'static [(u8, &'static str)]),
     /// canboat's own name of a code, where Signal K has no words.
     Name(&'static str),
     /// A text.

@@ -236,7 +236,9 @@ fn a_ships_static_data_is_read() {
         b"SHIP@@@@@@@@@@@@@@@@",
         &kind,
         &size,
-        &[0xFF; 6],
+        // 2021-07-29, 09:00.
+        &18_837_u16.to_le_bytes(),
+        &324_000_000_u32.to_le_bytes(),
         &650_u16.to_le_bytes(),
         b"ROTTERDAM           ",
         &[0, 0, 0, 0xFF],
@@ -253,6 +255,7 @@ fn a_ships_static_data_is_read() {
     assert_eq!(found("sensors.ais.fromCenter"), Value::Float(5.0));
     assert_eq!(found("design.draft.current"), Value::Float(6.5));
     assert_eq!(found("navigation.destination.commonName"), Value::text("ROTTERDAM"));
+    assert_eq!(found("navigation.destination.eta"), Value::text("07-29T09:00Z"), "as NMEA 0183 gives it");
 }
 
 #[test]
@@ -296,7 +299,7 @@ fn a_source_is_its_name_and_half_a_message_is_not_inherited() {
     assert!(!told.readings.is_empty() && told.readings.iter().all(|reading| reading.source == Source::Name(7)));
     assert_eq!(decoder.sources()[0].address, Some(40));
     decoder.end(0, &mut told);
-    assert_eq!(decoder.sources(), []);
+    assert_eq!(decoder.sources().len(), 1, "behind the next connection is the same bus");
 }
 
 #[test]

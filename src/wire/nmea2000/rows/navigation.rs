@@ -168,7 +168,7 @@ fn in_view(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
 }
 
 /// Signal K's words; NMEA 0183's GGA gives the same.
-const METHOD_QUALITY: &[(u64, &str)] = &[
+const METHOD_QUALITY: &[(u8, &str)] = &[
     (0, "no GPS"),
     (1, "GNSS Fix"),
     (2, "DGNSS fix"),
@@ -200,7 +200,7 @@ const TO_WAYPOINT: &[Rule] = &[
     optional_by(TYPE, course!("bearingTrackMagnetic"), Take::Number(TRACK)).when(REFERENCE, 1),
     optional_by(TYPE, course!("activeRoute.estimatedTimeOfArrival"), Take::DateTime("ETA Date", "ETA Time")),
     optional_by(TYPE, course!("nextPoint.position"), Take::Position("Destination Latitude", "Destination Longitude")),
-    optional_by(TYPE, course!("nextPoint.velocityMadeGood"), Take::Number("Waypoint Closing Velocity")),
+    optional("performance.velocityMadeGoodToWaypoint", Take::Number("Waypoint Closing Velocity")),
     optional_by(TYPE, course!("nextPoint.arrived"), Take::Switch("Arrival Circle Entered")),
     optional_by(TYPE, course!("nextPoint.perpendicularPassed"), Take::Switch("Perpendicular Crossed")),
 ];
