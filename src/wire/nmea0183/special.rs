@@ -6,7 +6,7 @@ use super::number;
 use super::rows::gnss;
 use super::rules::{Found, position};
 use super::sentence::Fields;
-use super::table::{BadField, DEG_RAD, KM_H_M_S, KNOT_M_S};
+use super::table::{BadField, DEG_RAD, INCH_OF_MERCURY_PA, KM_H_M_S, KNOT_M_S};
 use crate::reading::{Quality, Value};
 use crate::wire::{Emit, Talker, satellite};
 
@@ -71,19 +71,20 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// RSA: one rudder, or two told apart by instance.
+/// RSA: the first rudder is the starboard or the only one and has no instance, the second is the port one: `1`. NMEA 2000
+/// counts them the same way from 0, without saying which is on what side.
 pub fn rsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let mut rudder = |at: usize, instance: &'static str| {
         let raw = if fields.letter(at + 1) == Some(b'A') { read(fields, at)? } else { None };
         emit.found("steering.rudderAngle", instance, scaled(raw, -180.0, 180.0, DEG_RAD));
         Ok(())
     };
+    rudder(0, "")?;
     // A ship with one rudder leaves both port fields blank, or off.
     if fields.get(2).is_empty() && fields.letter(3) != Some(b'A') {
-        return rudder(0, "");
+        return Ok(());
     }
-    rudder(0, "starboard")?;
-    rudder(2, "port")
+    rudder(2, "1")
 }
 
 /// Paths of the engines and shafts that ships have; RPM of more is refused as a bad number.
@@ -110,7 +111,9 @@ const SHAFTS: [&str; 9] = [
     "propulsion.shaft8.revolutions",
 ];
 
-/// RPM: revolutions a minute of an engine or a shaft, in Hz.
+/// RPM: revolutions a minute of an engine or a shaft, in Hz. The number in the path is the sentence's: 0 single or on the
+/// centre line, odd to starboard, even to port (IEC 61162-1, 8.3, RPM). NMEA 2000 counts engines from port, which is 0
+/// there and 2 here: nothing in a sentence tells how many engines there are, so the two cannot be made one.
 pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     /// A gas turbine's generator turns at some 20,000 a minute.
     const RPM_MAX: f64 = 100_000.0;
@@ -123,6 +126,34 @@ pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let path = usize::try_from(number).ok().and_then(|n| paths.get(n)).ok_or(BadField(1))?;
     let raw = if fields.letter(4) == Some(b'A') { read(fields, 2)? } else { None };
     emit.found(*path, "", scaled(raw, -RPM_MAX, RPM_MAX, 1.0 / 60.0));
+    Ok(())
+}
+
+/// Air pressure in bar, or in inches of mercury where there is none.
+fn pressure(fields: &Fields<'_>) -> Result<Found, BadField> {
+    /// The air at sea level: 870 hPa in a typhoon of 1979, 1,085 hPa in Mongolia in 2001.
+    const AIR_PA_RANGE: (f64, f64) = (85_000.0, 110_000.0);
+    let (at, unit, scale) = if fields.get(2).is_empty() { (0, b'I', INCH_OF_MERCURY_PA) } else { (2, b'B', 100_000.0) };
+    if !fields.get(at + 1).is_empty() && fields.letter(at + 1) != Some(unit) && !fields.get(at).is_empty() {
+        return Err(BadField(at + 1));
+    }
+    Ok(scaled(read(fields, at)?, AIR_PA_RANGE.0 / scale, AIR_PA_RANGE.1 / scale, scale))
+}
+
+const AIR_PRESSURE: &str = "environment.outside.pressure";
+
+/// MMB: a barometer.
+pub fn mmb(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    emit.found(AIR_PRESSURE, "", pressure(fields)?);
+    Ok(())
+}
+
+/// MDA: the pressure among what else the weather station has.
+pub fn mda(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    match pressure(fields)? {
+        Found::Blank => {}
+        found => emit.found(AIR_PRESSURE, "", found),
+    }
     Ok(())
 }
 
@@ -320,7 +351,7 @@ pub fn pfec(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         }
         b"GPhve" => {
             let heave = if fields.letter(2) == Some(b'V') { None } else { read(fields, 1)? };
-            emit.found("navigation.heave", "", scaled(heave, -100.0, 100.0, 1.0));
+            emit.found("environment.heave", "", scaled(heave, -100.0, 100.0, 1.0));
         }
         _ => {}
     }

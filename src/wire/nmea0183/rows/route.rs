@@ -54,7 +54,7 @@ pub const RMB: SentenceSpec = SentenceSpec {
         optional("navigation.courseRhumbline.nextPoint.bearingTrue", Take::Number(&[number(10, DEG_RAD)], 0.0, 360.0))
             .valid(RMB_VALID),
         optional(
-            "navigation.courseRhumbline.nextPoint.velocityMadeGood",
+            "performance.velocityMadeGoodToWaypoint",
             Take::Number(&[number(11, KNOT_M_S)], -SPEED_MAX, SPEED_MAX),
         )
         .valid(RMB_VALID),

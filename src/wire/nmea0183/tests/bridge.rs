@@ -17,7 +17,7 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.courseRhumbline.nextPoint.position = 49.287333333 -123.159500000",
     "navigation.courseRhumbline.nextPoint.distance = 2407.600000000",
     "navigation.courseRhumbline.nextPoint.bearingTrue = 0.916297857",
-    "navigation.courseRhumbline.nextPoint.velocityMadeGood = 0.257222222",
+    "performance.velocityMadeGoodToWaypoint = 0.257222222",
     "navigation.courseRhumbline.nextPoint.arrived = false",
 ])]
 #[case::rmb_blank("GPRMB,,,,,,,,,,,,,,N", &["navigation.courseRhumbline.crossTrackError = - not_available"])]
@@ -173,7 +173,7 @@ use crate::wire::notification::{AlarmState, Notification};
 ])]
 #[case::ths("HETHS,180.0,A", &["navigation.headingTrue = 3.141592654"])]
 #[case::ths_void("HETHS,180.0,V", &["navigation.headingTrue = - not_available"])]
-#[case::hev("INHEV,-0.5", &["navigation.heave = -0.500000000"])]
+#[case::hev("INHEV,-0.5", &["environment.heave = -0.500000000"])]
 #[case::osd("RAOSD,090.0,A,092.0,P,10.0,W,,,N", &[
     "navigation.headingTrue = 1.570796327",
     "navigation.courseOverGroundTrue = 1.605702912",
@@ -181,13 +181,17 @@ use crate::wire::notification::{AlarmState, Notification};
 ])]
 // 1.0154 bar; 18.5 degrees Celsius = 291.65 K.
 #[case::mda("WIMDA,29.98,I,1.0154,B,18.5,C,,C,45.2,,6.5,C,90.0,T,,M,10.0,N,5.1,M", &[
-    "environment.outside.pressure = 101540.000000000",
     "environment.outside.temperature = 291.650000000",
     "environment.outside.relativeHumidity = 0.452000000",
     "environment.outside.dewPointTemperature = 279.650000000",
     "environment.wind.directionTrue = 1.570796327",
     "environment.wind.speedOverGround = 5.100000000",
+    "environment.outside.pressure = 101540.000000000",
 ])]
+#[case::mda_without_pressure("WIMDA,,I,,B,18.5,C", &["environment.outside.temperature = 291.650000000"])]
+#[case::mmb_no_air("WIMMB,,I,35.0,B", &["environment.outside.pressure = - out_of_range"])]
+#[case::mmb_no_air_in_inches("WIMMB,35.0,I,,B", &["environment.outside.pressure = - out_of_range"])]
+#[case::mmb_blank("WIMMB,,I,,B", &["environment.outside.pressure = - not_available"])]
 // 30 inches of mercury = 101591.67 Pa.
 #[case::mmb("WIMMB,30.0,I,,B", &["environment.outside.pressure = 101591.670000000"])]
 #[case::mta("WIMTA,-1.0,C", &["environment.outside.temperature = 272.150000000"])]
@@ -247,12 +251,12 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.attitude.pitch = -0.017453293",
     "navigation.attitude.roll = 0.034906585",
 ])]
-#[case::furuno_heave("PFEC,GPhve,0.5,A", &["navigation.heave = 0.500000000"])]
+#[case::furuno_heave("PFEC,GPhve,0.5,A", &["environment.heave = 0.500000000"])]
 #[case::ashtech("PASHR,085335.000,180.0,T,-1.0,2.0,0.1,0.03,0.03,0.1,1,0", &[
     "navigation.headingTrue = 3.141592654",
     "navigation.attitude.roll = -0.017453293",
     "navigation.attitude.pitch = 0.034906585",
-    "navigation.heave = 0.100000000",
+    "environment.heave = 0.100000000",
 ])]
 #[case::rd_instruments("PRDID,-1.0,2.0,90.0", &[
     "navigation.attitude.pitch = -0.017453293",
