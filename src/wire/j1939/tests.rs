@@ -55,6 +55,10 @@ impl Bus {
     "propulsion.0.fuel.rate = 0.0000 good", "propulsion.0.throttleValve = 1.0000 good"])]
 #[case::gear(0x18F0_0503, &[0, 0xE8, 3, 124, 0, 0, 0, 0], &[
     "propulsion.0.transmission.gearRatio = 1.0000 good", "propulsion.0.transmission.gear = \"Reverse\" good"])]
+#[case::air_of_the_engine_room(0x18FE_F500, &[200, 0xFF, 0xFF, 0x60, 0x2E, 0xFF, 0xFF, 0xFF], &[
+    "propulsion.0.barometricPressure = 100000.0000 good", "propulsion.0.ambientTemperature = 371.1500 good"])]
+#[case::starter_battery(0x18FE_F701, &[255, 255, 255, 255, 0xE0, 1, 255, 255],
+    &["electrical.batteries.engine1.voltage = 24.0000 good"])]
 #[case::switch(0x18FE_FF00, &[0xFD], &["propulsion.0.waterInFuel = true good"])]
 #[case::switch_error(0x18FE_FF00, &[0xFE], &["propulsion.0.waterInFuel = null out_of_range"])]
 #[case::short(0x18FE_EE00, &[0x82], &["propulsion.0.coolantTemperature = 363.1500 good"])]
@@ -72,6 +76,18 @@ fn a_rate_keeps_its_small_numbers_and_its_unit() {
     // 20 l/h.
     assert!(matches!(bus.sink.readings[0].value, Value::Float(rate) if (rate - 0.02 / 3_600.0).abs() < 1e-12));
     assert_eq!(bus.sink.readings[0].unit, Some("m3/s"));
+}
+
+#[test]
+fn a_distance_in_coarse_steps_gives_way_to_the_fine_one() {
+    let mut bus = Bus::default();
+    let coarse = [255, 255, 255, 255, 8, 0, 0, 0];
+    assert_eq!(bus.send(0, 0x18FE_E000, &coarse), ["navigation.log = 1000.0000 good"]);
+    bus.send(0, 0x18FE_C100, &[255; 8]);
+    assert_eq!(bus.send(0, 0x18FE_E000, &coarse).len(), 1, "nothing finer was told");
+    assert_eq!(bus.send(0, 0x18FE_C100, &[206, 0, 0, 0, 255, 255, 255, 255]), ["navigation.log = 1030.0000 good"]);
+    assert!(bus.send(0, 0x18FE_E000, &coarse).is_empty());
+    assert_eq!(bus.send(0, 0x18FE_E001, &coarse).len(), 1, "another ECU has the coarse one only");
 }
 
 #[test]

@@ -204,8 +204,8 @@ fn each_satellite_is_an_instance() {
     // Two of three: the third is cut off.
     let one =
         |prn: u8| [&[prn][..], &[0x10, 0x27, 0x20, 0x4E, 0xAC, 0x0D], &[0xFF, 0xFF, 0xFF, 0x7F], &[0xF2]].concat();
-    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(12), &[7]].concat());
-    let expected = ["5", "12"].map(|prn| {
+    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(65), &[7]].concat());
+    let expected = ["GP5", "GL65"].map(|prn| {
         [("elevation", 1.0), ("azimuth", 2.0), ("signalToNoise", 35.0)].map(|(leaf, value)| {
             let (path, instance) = (format!("navigation.gnss.satellite.{leaf}"), prn.to_owned());
             (path, instance, Value::Float(value), Quality::Good)
@@ -251,7 +251,9 @@ fn a_ships_static_data_is_read() {
         b"SHIP@@@@@@@@@@@@@@@@",
         &kind,
         &size,
-        &[0xFF; 6],
+        // 2021-07-29, 09:00.
+        &18_837_u16.to_le_bytes(),
+        &324_000_000_u32.to_le_bytes(),
         &650_u16.to_le_bytes(),
         b"ROTTERDAM           ",
         &[0, 0, 0, 0xFF],
@@ -268,6 +270,7 @@ fn a_ships_static_data_is_read() {
     assert_eq!(found("sensors.ais.fromCenter"), Value::Float(5.0));
     assert_eq!(found("design.draft.current"), Value::Float(6.5));
     assert_eq!(found("navigation.destination.commonName"), Value::text("ROTTERDAM"));
+    assert_eq!(found("navigation.destination.eta"), Value::text("07-29T09:00Z"), "as NMEA 0183 gives it");
 }
 
 #[test]
@@ -439,4 +442,22 @@ proptest! {
         decoder.end(0, &mut told);
         prop_assert!(decoder.held_bytes() < 1 << 20);
     }
+}
+
+#[test]
+fn a_magnetic_heading_is_corrected_by_its_deviation() {
+    let heading = |heading: u16, deviation: i16, reference: u8| {
+        let [heading, deviation] = [heading.to_le_bytes(), deviation.to_le_bytes()];
+        readings(127_250, &[&[0][..], &heading, &deviation, &[0xFF, 0x7F, 0xFC | reference]].concat())
+    };
+    let magnetic = |value| float("navigation.headingMagnetic", value);
+    assert_eq!(heading(10_000, i16::MAX, 1), [magnetic(1.0)]);
+    let deviation = float("navigation.magneticDeviation", -0.125);
+    let compass = |value| float("navigation.headingCompass", value);
+    assert_eq!(heading(10_000, -1_250, 1), [deviation.clone(), compass(1.0), magnetic(0.875)]);
+    let over_north = heading(0, -1_250, 1);
+    assert_eq!(over_north, [deviation.clone(), compass(0.0), magnetic(std::f64::consts::TAU - 0.125)]);
+    assert_eq!(heading(10_000, -1_250, 0), [float("navigation.headingTrue", 1.0), deviation]);
+    assert_eq!(heading(u16::MAX, i16::MAX, 1), [absent("navigation.headingMagnetic", Quality::NotAvailable)]);
+    assert_eq!(heading(10_000, i16::MAX, 3), []);
 }
