@@ -102,7 +102,7 @@ impl EngineAlarms {
             }
             let now = raw.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
             let key = Key(emit.source(), engine, nth);
-            tell(key, self.to_be_told(key, now, mono_ms), now, emit);
+            tell(key, self.untold(key, now, mono_ms), now, emit);
         }
     }
 
@@ -118,7 +118,7 @@ impl EngineAlarms {
     }
 
     /// Keeps the bits of now; those of which something is to be told.
-    fn to_be_told(&mut self, key: Key, now: u64, mono_ms: u64) -> u64 {
+    fn untold(&mut self, key: Key, now: u64, mono_ms: u64) -> u64 {
         if let Some(status) = self.0.iter_mut().find(|status| status.key == key) {
             let is_due = mono_ms.saturating_sub(status.told_ms) >= REPEAT_MS;
             let changed = now ^ status.bits;
