@@ -163,7 +163,8 @@ fn options_give_paths_and_know_their_signals() {
     let error = Map::parse_with(BATTERY, &Options { paths: same.into(), ..Options::default() }).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 31: signal `Motor.Torque`: line 30, signal `Speed`, has its path `propulsion.0.torque`; each needs its own"
+        "line 31: signal `Motor.Torque`: line 30, signal `Speed`, has its path `propulsion.0.torque`; each needs \
+         its own"
     );
 }
 

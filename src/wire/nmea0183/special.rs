@@ -71,8 +71,8 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// RSA: the first rudder is the starboard or the only one and has no instance, the second is the port one: `1`. NMEA 2000
-/// counts them the same way from 0, without saying which is on what side.
+/// RSA: the first rudder is the starboard or the only one and has no instance, the second is the port one: `1`. NMEA
+/// 2000 counts them the same way from 0, without saying which is on what side.
 pub fn rsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let mut rudder = |at: usize, instance: &'static str| {
         let raw = if fields.letter(at + 1) == Some(b'A') { read(fields, at)? } else { None };
@@ -111,9 +111,9 @@ const SHAFTS: [&str; 9] = [
     "propulsion.shaft8.revolutions",
 ];
 
-/// RPM: revolutions a minute of an engine or a shaft, in Hz. The number in the path is the sentence's: 0 single or on the
-/// centre line, odd to starboard, even to port (IEC 61162-1, 8.3, RPM). NMEA 2000 counts engines from port, which is 0
-/// there and 2 here: nothing in a sentence tells how many engines there are, so the two cannot be made one.
+/// RPM: revolutions a minute of an engine or a shaft, in Hz. The number in the path is the sentence's: 0 single or on
+/// the centre line, odd to starboard, even to port (IEC 61162-1, 8.3, RPM). NMEA 2000 counts engines from port, which
+/// is 0 there and 2 here: nothing in a sentence tells how many engines there are, so the two cannot be made one.
 pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     /// A gas turbine's generator turns at some 20,000 a minute.
     const RPM_MAX: f64 = 100_000.0;

@@ -162,7 +162,7 @@ pub enum Special {
     DateTime(Absent),
     /// A function of the fields.
     Fields(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
-    /// The same, where it matters who speaks, whatever source a TAG block names: satellites of one system or of several.
+    /// The same, where it matters who speaks, whatever source a TAG block names: satellites of one system or several.
     Talker(fn(Talker, &Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// A function of the fields, where they repeat as a group (XDR).
     Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),

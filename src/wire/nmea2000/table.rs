@@ -17,12 +17,15 @@ pub struct PgnSpec {
     /// Values that repeat: the field that counts them, bits of one. The rules are those of one.
     pub lines: Option<(&'static str, u32)>,
     /// The field that tells those that repeat apart, in place of the message's instance, and the instance of a number.
-    pub each: Option<(&'static str, fn(u32) -> String)>,
+    pub each: Option<Each>,
     /// Each makes a reading, or none.
     pub rules: &'static [Rule],
     /// Numbers that make readings together: their fields, in SI, `None` where not available.
     pub special: Option<Special>,
 }
+
+/// The field, and what makes an instance of its number.
+pub type Each = (&'static str, fn(u32) -> String);
 
 /// The fields, and what makes readings of them.
 pub type Special = (&'static [&'static str], fn(&[Option<f64>], &mut Emit<'_>));
