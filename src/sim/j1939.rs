@@ -124,8 +124,8 @@ fn trouble_code(payload: Payload, TroubleCode { spn, fmi, count }: TroubleCode) 
     payload.part(spn & 0xFFFF, 16).part(fmi, 5).part(spn >> 16, 3).part(u64::from(count), 7).part(0, 1)
 }
 
-/// The most codes that come or go with one DM1: all that the engine knows.
-const CODES_MAX: u32 = 4;
+/// The most that a listener may tell of one DM1: the codes that come or go, four at most, and that the list is whole.
+const CODES_MAX: u32 = 5;
 
 #[cfg(test)]
 mod tests {
