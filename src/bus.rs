@@ -55,8 +55,8 @@ impl Bus {
         Lane(lane)
     }
 
-    /// Takes what all lanes hold, at most `max` readings, into `batch`; each lane keeps its order. First every lane gets
-    /// its share, so that a flood on one leaves the others theirs; then the room that is left is given in turn.
+    /// Takes what all lanes hold, at most `max` readings, into `batch`; each lane keeps its order. First every lane
+    /// gets its share, so that a flood on one leaves the others theirs; then the room that is left is given in turn.
     pub fn drain_into(&self, batch: &mut Vec<Reading>, max: usize) {
         let mut all = lock(&self.0);
         let count = all.lanes.len();

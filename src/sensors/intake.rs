@@ -20,8 +20,8 @@ use super::stats::{BusStats, REASON_SERIES_LIMIT};
 /// wrong; our clock, once believed at all, is not that wrong.
 const OBSERVED_APART_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
-/// Series that one bus may have: half of all, so that one that invents sources leaves the others theirs. An AIS receiver
-/// has room for some 600 targets of a dozen series.
+/// Series that one bus may have: half of all, so that one that invents sources leaves the others theirs. An AIS
+/// receiver has room for some 600 targets of a dozen series.
 const BUS_SERIES_MAX: usize = SERIES_MAX / 2;
 
 /// The least time between two looks for series that were given up, on a bus that has all it may have.

@@ -178,7 +178,7 @@ test("a desktop shows values and the gateway side by side", { timeout: 2 * PATIE
 test("a number tells why it is shown", { timeout: 2 * PATIENCE_MS }, async () => {
   const page = await open("/", PHONE);
   await waitForTiles(page);
-  const tile = page.locator(".tile").first();
+  const tile = page.locator(".tile:not([hidden])").first();
   const path = await tile.getAttribute("data-path");
   await tile.click();
   const facts = await page.locator("#why-facts").innerText();
