@@ -18,23 +18,29 @@ fn read(fields: &Fields<'_>, at: usize) -> Result<Option<f64>, BadField> {
 }
 
 /// A number in `lowest..=highest`, times `scale`.
-pub fn scaled(raw: Option<f64>, lowest: f64, highest: f64, scale: f64) -> Found {
+#[inline]
+pub fn scaled(raw: Option<f64>, lowest: f64, highest: f64, scale: f64) -> Found<f64> {
     match raw {
         None => Found::Blank,
-        Some(raw) if (lowest..=highest).contains(&raw) => Found::Good(Value::Float(raw * scale)),
+        Some(raw) if (lowest..=highest).contains(&raw) => Found::Good(raw * scale),
         Some(_) => Found::OutOfRange,
     }
 }
 
 impl Emit<'_> {
     /// A reading whose absence is one too.
-    pub fn found(&mut self, path: impl Into<Cow<'static, str>>, instance: &'static str, found: Found) {
-        let (value, quality) = match found {
-            Found::Good(value) => (value, Quality::Good),
-            Found::Blank => (Value::Absent, Quality::NotAvailable),
-            Found::OutOfRange => (Value::Absent, Quality::OutOfRange),
-        };
-        self.push(path.into(), Cow::Borrowed(instance), value, quality);
+    #[inline]
+    pub fn found(
+        &mut self,
+        path: impl Into<Cow<'static, str>>,
+        instance: &'static str,
+        found: Found<impl Into<Value>>,
+    ) {
+        match found {
+            Found::Good(value) => self.push(path, instance, value, Quality::Good),
+            Found::Blank => self.push(path, instance, Value::Absent, Quality::NotAvailable),
+            Found::OutOfRange => self.push(path, instance, Value::Absent, Quality::OutOfRange),
+        }
     }
 }
 
@@ -63,10 +69,10 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let below = depth.map(|m| m + offset);
     if offset > 0.0 {
         emit.good("environment.depth.surfaceToTransducer", Value::Float(offset));
-        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, |m| Found::Good(Value::Float(m))));
+        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, |m| Found::Good(m)));
     } else {
         emit.good("environment.depth.transducerToKeel", Value::Float(-offset));
-        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, |m| Found::Good(Value::Float(m))));
+        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, |m| Found::Good(m)));
     }
     Ok(())
 }
@@ -188,7 +194,7 @@ pub fn gsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let used = (2..14).filter(|at| !fields.get(*at).is_empty()).count();
     let system = number::whole(fields.get(17)).ok().flatten().and_then(|n| usize::try_from(n).ok());
     let name = system.and_then(|n| SYSTEMS.get(n)).copied().unwrap_or("");
-    emit.found("navigation.gnss.satellitesUsed", name, Found::Good(Value::Integer(used as i64)));
+    emit.found("navigation.gnss.satellitesUsed", name, Found::Good(used as i64));
     Ok(())
 }
 
@@ -224,7 +230,7 @@ pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         for (path, raw, highest, scale) in quantities {
             // A satellite below the horizon for a minute says -1; one that is not tracked says nothing.
             if let Found::Good(value) = scaled(raw, -highest, highest, scale) {
-                emit.push(Cow::Borrowed(path), Cow::Owned(instance.clone()), value, Quality::Good);
+                emit.push(path, Cow::Owned(instance.clone()), value, Quality::Good);
             }
         }
     }
@@ -236,7 +242,7 @@ pub fn grs(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     const PLACES: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
     for (at, place) in (2..).zip(PLACES) {
         if let Some(residual) = read(fields, at)? {
-            emit.found("navigation.gnss.rangeResidual", place, Found::Good(Value::Float(residual)));
+            emit.found("navigation.gnss.rangeResidual", place, Found::Good(residual));
         }
     }
     Ok(())
