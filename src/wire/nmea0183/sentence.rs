@@ -2,6 +2,7 @@
 //!
 //! It refuses to know what a field means: that is [`super::table`].
 
+use super::lanes;
 use super::reject::Rejected;
 use super::table::{self, SentenceSpec};
 use super::tag::Tag;
@@ -60,15 +61,13 @@ impl<'a> Sentence<'a> {
     /// `Result` around so large a value would cost its copy.
     pub(super) fn index(&self) -> Fields<'a> {
         let mut fields = Fields { body: self.body, ends: [0; FIELDS_MAX], count: 0 };
-        let mut commas = 0;
-        for (at, byte) in (0..=u16::MAX).zip(self.body) {
-            // Written for every byte, kept by the last before the count rises: no branch to guess wrong.
-            fields.ends[commas % FIELDS_MAX] = at;
-            commas += usize::from(*byte == b',');
-        }
+        lanes::each(self.body, b',', |at| {
+            fields.ends[fields.count % FIELDS_MAX] = at as u16;
+            fields.count += 1;
+        });
         // A line is shorter than 65,536 bytes: the splitter sees to it.
-        fields.ends[commas % FIELDS_MAX] = u16::try_from(self.body.len()).unwrap_or(u16::MAX);
-        fields.count = commas + 1;
+        fields.ends[fields.count % FIELDS_MAX] = u16::try_from(self.body.len()).unwrap_or(u16::MAX);
+        fields.count += 1;
         fields
     }
 }
@@ -129,7 +128,7 @@ pub(super) fn checked(rest: &[u8], rule: ChecksumRule) -> Result<&[u8], Rejected
 
 /// The exclusive or of all characters, as IEC 61162-1 makes its checksum.
 pub fn checksum(content: &[u8]) -> u8 {
-    content.iter().fold(0, |sum, b| sum ^ b)
+    lanes::checksum(content)
 }
 
 const fn hex(digit: u8) -> Option<u8> {

@@ -1,0 +1,93 @@
+//! Eight characters abreast in the lanes of one `u64`: where characters stand, and what their exclusive or is.
+//!
+//! A sentence has some 45 characters; to look at each of them by itself costs 20 ns a look, which is a tenth of what
+//! all of its readings cost. Additions never carry from one lane into the next: the highest bit of each lane is put
+//! aside first. That bit is also what a lane is marked by.
+
+/// Characters in a word.
+const LANES: usize = 8;
+
+/// The highest bit of each lane.
+const MARK: u64 = all(0x80);
+
+/// All others.
+const LOW: u64 = !MARK;
+
+/// `character` in every lane.
+const fn all(character: u8) -> u64 {
+    u64::from_le_bytes([character; LANES])
+}
+
+/// Marks the lanes that hold `character`.
+#[inline]
+pub const fn equal(word: u64, character: u8) -> u64 {
+    let differing = word ^ all(character);
+    !((differing & LOW) + LOW | differing) & MARK
+}
+
+/// Marks the lanes that hold what opens or closes a line: control characters, DEL and all above it, `$`, `!` and `\`.
+#[inline]
+pub const fn special(word: u64) -> u64 {
+    let low = word & LOW;
+    // Each sum carries into the mark unless the lane is below 20 (hex), respectively equal to the character.
+    let ordinary =
+        (low + all(0x80 - b' ')) & ((low ^ all(b'$')) + LOW) & ((low ^ all(b'!')) + LOW) & ((low ^ all(b'\\')) + LOW);
+    // DEL is the only one that carries when 1 is added.
+    (!ordinary | low + all(1) | word) & MARK
+}
+
+/// The place of the first character that `mark` marks.
+#[inline]
+pub fn position(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+    let (words, tail) = text.as_chunks::<LANES>();
+    for (nth, word) in words.iter().enumerate() {
+        let marks = mark(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(nth * LANES + first(marks));
+        }
+    }
+    tail.iter().position(|character| mark(u64::from(*character)) & 0x80 != 0).map(|at| words.len() * LANES + at)
+}
+
+/// Hands out the place of each `character`, in order.
+#[inline]
+pub fn each(text: &[u8], character: u8, mut take: impl FnMut(usize)) {
+    let words = text.as_chunks::<LANES>().0;
+    for (nth, word) in words.iter().enumerate() {
+        let mut marks = equal(u64::from_le_bytes(*word), character);
+        while marks != 0 {
+            take(nth * LANES + first(marks));
+            marks &= marks - 1;
+        }
+    }
+    let mut marks = equal(rest(text), character);
+    while marks != 0 {
+        take(words.len() * LANES + first(marks));
+        marks &= marks - 1;
+    }
+}
+
+/// The exclusive or of all characters.
+#[inline]
+pub fn checksum(text: &[u8]) -> u8 {
+    let all = text.as_chunks::<LANES>().0.iter().fold(rest(text), |sum, word| sum ^ u64::from_le_bytes(*word));
+    let all = all ^ all >> 32;
+    let all = all ^ all >> 16;
+    (all ^ all >> 8).to_le_bytes()[0]
+}
+
+/// The lane of the first mark.
+const fn first(marks: u64) -> usize {
+    marks.trailing_zeros() as usize / 8
+}
+
+/// The characters behind the last whole word, zeros behind them.
+#[inline]
+fn rest(text: &[u8]) -> u64 {
+    let count = text.len() % LANES;
+    match text.last_chunk::<LANES>() {
+        // The whole word that ends with them, without those in front of them.
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (LANES - count) - 1) >> 1,
+        None => text.iter().rev().fold(0, |word, character| word << 8 | u64::from(*character)),
+    }
+}
