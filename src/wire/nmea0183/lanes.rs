@@ -5,7 +5,7 @@
 //! aside first. That bit is also what a lane is marked by.
 
 /// Characters in a word.
-const LANES: usize = 8;
+pub const LANES: usize = 8;
 
 /// The highest bit of each lane.
 const MARK: u64 = all(0x80);
@@ -14,7 +14,7 @@ const MARK: u64 = all(0x80);
 const LOW: u64 = !MARK;
 
 /// `character` in every lane.
-const fn all(character: u8) -> u64 {
+pub const fn all(character: u8) -> u64 {
     u64::from_le_bytes([character; LANES])
 }
 
@@ -74,6 +74,19 @@ pub fn checksum(text: &[u8]) -> u8 {
     let all = all ^ all >> 32;
     let all = all ^ all >> 16;
     (all ^ all >> 8).to_le_bytes()[0]
+}
+
+/// The number that eight digits make, the first in the lowest lane; `None` when one is no digit.
+#[inline]
+pub fn decimal(digits: u64) -> Option<u32> {
+    let values = digits ^ all(b'0');
+    if ((values & LOW) + all(0x80 - 10) | values) & MARK != 0 {
+        return None;
+    }
+    // Neighbours make pairs, pairs of pairs fours, and those the whole; each step weighs half of the lanes.
+    let pairs = (values * 10 + (values >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    Some((fours * 10_000 + (fours >> 32)) as u32)
 }
 
 /// The lane of the first mark.

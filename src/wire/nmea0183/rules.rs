@@ -125,7 +125,7 @@ fn flag(fields: &Fields<'_>, at: usize, yes: u8, no: u8) -> Found<bool> {
 impl Number {
     /// The number as the sentence has it, with its sign; `None` when blank or in another unit.
     pub fn raw(&self, fields: &Fields<'_>) -> Result<Option<f64>, BadField> {
-        let Some(size) = number::number(fields.get(self.field)).map_err(BadField::at(self.field))? else {
+        let Some(size) = fields.number(self.field)? else {
             return Ok(None);
         };
         match self.unit {
@@ -141,7 +141,7 @@ impl Number {
 }
 
 fn port_angle(fields: &Fields<'_>, at: usize) -> Result<Found<f64>, BadField> {
-    let raw = number::number(fields.get(at)).map_err(BadField::at(at))?;
+    let raw = fields.number(at)?;
     Ok(match raw {
         None => Found::Blank,
         Some(deg) if (0.0..=180.0).contains(&deg) => Found::Good(deg * DEG_RAD),

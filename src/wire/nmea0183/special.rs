@@ -14,7 +14,7 @@ use crate::wire::Emit;
 pub const CELSIUS_K: f64 = 273.15;
 
 fn read(fields: &Fields<'_>, at: usize) -> Result<Option<f64>, BadField> {
-    number::number(fields.get(at)).map_err(BadField::at(at))
+    fields.number(at)
 }
 
 /// A number in `lowest..=highest`, times `scale`.

@@ -63,7 +63,7 @@ pub fn ttm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         Some(_) => return Err(BadField(9)),
     };
     let read = |at: usize, lowest: f64, highest: f64, scale: f64| {
-        let raw = number::number(fields.get(at)).map_err(BadField::at(at))?;
+        let raw = fields.number(at)?;
         Ok(scaled(raw, lowest, highest, scale).map(Value::Float))
     };
     let angle = |at: usize, names: [&'static str; 2]| {
