@@ -89,8 +89,31 @@ pub fn decimal(digits: u64) -> Option<u32> {
     Some((fours * 10_000 + (fours >> 32)) as u32)
 }
 
+/// The number that the first `count` characters make, of one to eight; `None` when one is no digit.
+#[inline]
+pub fn leading(word: u64, count: usize) -> Option<u32> {
+    let unused = 8 * LANES.checked_sub(count)? as u32;
+    // To the top lanes, zeros in front.
+    decimal(word.checked_shl(unused)? | all(b'0').checked_shr(64 - unused).unwrap_or(0))
+}
+
+/// The 48 bits of eight characters of the six-bit armour (IEC 61162-1, table of six-bit fields), the first in front;
+/// `None` when one is not in it: it has 30 to 57 and 60 to 77 (hex).
+#[inline]
+pub fn six_bits(word: u64) -> Option<u64> {
+    let at_least = |character: u8| (word & LOW) + all(0x80 - character);
+    let (first, gap, second, end) = (at_least(0x30), at_least(0x58), at_least(0x60), at_least(0x78));
+    if (!first | gap & !second | end | word) & MARK != 0 {
+        return None;
+    }
+    let six = word - all(0x30) - ((second & MARK) >> 4);
+    let twelve = (six & 0x00FF_00FF_00FF_00FF) << 6 | six >> 8 & 0x00FF_00FF_00FF_00FF;
+    let four_and_twenty = (twelve & 0x0000_FFFF_0000_FFFF) << 12 | twelve >> 16 & 0x0000_FFFF_0000_FFFF;
+    Some((four_and_twenty & 0xFFFF_FFFF) << 24 | four_and_twenty >> 32)
+}
+
 /// The lane of the first mark.
-const fn first(marks: u64) -> usize {
+pub const fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 

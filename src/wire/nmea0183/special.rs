@@ -68,10 +68,10 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let Some(offset) = read(fields, 1)?.filter(|m| *m != 0.0 && m.abs() <= OFFSET_M_MAX) else { return Ok(()) };
     let below = depth.map(|m| m + offset);
     if offset > 0.0 {
-        emit.good("environment.depth.surfaceToTransducer", Value::Float(offset));
+        emit.good("environment.depth.surfaceToTransducer", offset);
         emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, |m| Found::Good(m)));
     } else {
-        emit.good("environment.depth.transducerToKeel", Value::Float(-offset));
+        emit.good("environment.depth.transducerToKeel", -offset);
         emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, |m| Found::Good(m)));
     }
     Ok(())
@@ -215,7 +215,7 @@ pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         && let Some(count) = whole(2, SATELLITE_MAX)?
     {
         let path = Cow::Borrowed("navigation.gnss.satellitesInView");
-        emit.push(path, Cow::Owned(signal.clone()), Value::Integer(i64::from(count)), Quality::Good);
+        emit.push(path, Cow::Owned(signal.clone()), i64::from(count), Quality::Good);
     }
     let groups = (3..fields.count() - extra.min(fields.count())).step_by(4);
     for at in groups {
@@ -298,7 +298,7 @@ pub fn pubx(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         }
     }
     if let Some(used) = number::whole(fields.get(17)).map_err(BadField::at(17))?.filter(|n| *n <= 99) {
-        emit.good("navigation.gnss.satellites", Value::Integer(i64::from(used)));
+        emit.good("navigation.gnss.satellites", i64::from(used));
     }
     Ok(())
 }
