@@ -49,22 +49,27 @@ pub fn position(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     tail.iter().position(|character| mark(u64::from(*character)) & 0x80 != 0).map(|at| words.len() * LANES + at)
 }
 
-/// Hands out the place of each `character`, in order.
+/// Hands out the place of each `character`, in order. The marks of 64 characters are gathered first: a loop for each
+/// word would end sooner or later than foreseen, each time at the price of ten characters.
 #[inline]
 pub fn each(text: &[u8], character: u8, mut take: impl FnMut(usize)) {
-    let words = text.as_chunks::<LANES>().0;
-    for (nth, word) in words.iter().enumerate() {
-        let mut marks = equal(u64::from_le_bytes(*word), character);
+    for (nth, block) in text.chunks(64).enumerate() {
+        let words = block.as_chunks::<LANES>().0;
+        // A full block has no rest, and no place for its marks.
+        let last = gathered(equal(rest(block), character)).checked_shl(block.len() as u32 / 8 * 8).unwrap_or(0);
+        let mut marks = words.iter().rev().fold(0, |marks, word| {
+            marks << 8 | gathered(equal(u64::from_le_bytes(*word), character))
+        }) | last;
         while marks != 0 {
-            take(nth * LANES + first(marks));
+            take(nth * 64 + marks.trailing_zeros() as usize);
             marks &= marks - 1;
         }
     }
-    let mut marks = equal(rest(text), character);
-    while marks != 0 {
-        take(words.len() * LANES + first(marks));
-        marks &= marks - 1;
-    }
+}
+
+/// The marks of eight lanes as eight bits, the first lane's lowest.
+const fn gathered(marks: u64) -> u64 {
+    (marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// The exclusive or of all characters.

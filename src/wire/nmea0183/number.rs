@@ -117,6 +117,18 @@ pub fn whole(field: &[u8]) -> Result<Option<u32>, Malformed> {
     Ok((!text.is_empty()).then(|| text.iter().fold(0, |sum, d| sum * 10 + u32::from(d - b'0'))))
 }
 
+/// Degrees from a field of `length` characters, of which `word` gives eight from any place on: three to five digits, a
+/// point, one to eight decimals. `None` where it is anything else, and [`degrees`] must say what.
+#[inline]
+pub fn usual_degrees(length: usize, word: impl Fn(usize) -> Option<u64>) -> Option<f64> {
+    let front = word(0)?;
+    let point = lanes::first(lanes::equal(front, b'.'));
+    let places = length.checked_sub(point + 1).filter(|places| (1..=LANES).contains(places))?;
+    let whole = (3..=5).contains(&point).then(|| lanes::leading(front, point))??;
+    let decimals = lanes::leading(word(point + 1)?, places)?;
+    Some(minutes_as_degrees(u64::from(whole / 100), u64::from(whole % 100) * UNITS[places] + u64::from(decimals), places))
+}
+
 /// Degrees from `dddmm.mmmm`, rounded once; `None` when the field is blank. Minutes of 60 and more give `NaN`, which is
 /// out of every range.
 pub fn degrees(field: &[u8]) -> Result<Option<f64>, Malformed> {
@@ -138,22 +150,29 @@ pub fn degrees(field: &[u8]) -> Result<Option<f64>, Malformed> {
 }
 
 impl Decimal {
-    #[allow(clippy::cast_precision_loss, reason = "below 10^15 every integer is an f64")]
     fn degrees(self) -> f64 {
-        const UNITS: [u64; EXACT_DIGITS_MAX + 1] = units();
-        let unit = UNITS[self.places];
-        let (degrees, minutes) = (self.mantissa / (100 * unit), self.mantissa % (100 * unit));
-        if minutes >= 60 * unit {
-            return f64::NAN;
-        }
-        // Minutes in units of the last place: one exact integer over one exact integer.
-        (degrees * 60 * unit + minutes) as f64 / (60 * unit) as f64
+        let unit = 100 * UNITS[self.places];
+        minutes_as_degrees(self.mantissa / unit, self.mantissa % unit, self.places)
     }
+}
+
+/// Degrees and minutes, these in units of their last place: one exact integer over one exact integer.
+#[allow(clippy::cast_precision_loss, reason = "below 10^15 every integer is an f64")]
+#[inline]
+fn minutes_as_degrees(degrees: u64, minutes: u64, places: usize) -> f64 {
+    let degree = 60 * UNITS[places];
+    if minutes >= degree {
+        return f64::NAN;
+    }
+    (degrees * degree + minutes) as i64 as f64 / degree as i64 as f64
 }
 
 fn degrees_and_minutes(degrees: f64, minutes: f64) -> f64 {
     if minutes >= 60.0 { f64::NAN } else { degrees + minutes / 60.0 }
 }
+
+/// The same as integers.
+const UNITS: [u64; EXACT_DIGITS_MAX + 1] = units();
 
 const fn units() -> [u64; EXACT_DIGITS_MAX + 1] {
     let mut units = [1; EXACT_DIGITS_MAX + 1];

@@ -177,7 +177,7 @@ pub fn position(fields: &Fields<'_>, at: usize) -> Result<Found<Place>, BadField
 }
 
 fn half(fields: &Fields<'_>, at: usize, positive: u8, negative: u8) -> Result<Option<f64>, BadField> {
-    let Some(size) = number::degrees(fields.get(at)).map_err(BadField::at(at))? else { return Ok(None) };
+    let Some(size) = fields.degrees(at)? else { return Ok(None) };
     match fields.letter(at + 1) {
         Some(letter) if letter == positive => Ok(Some(size)),
         Some(letter) if letter == negative => Ok(Some(-size)),

@@ -111,12 +111,28 @@ impl<'a> Fields<'a> {
         if text.is_empty() {
             return Ok(None);
         }
-        // The eight characters from its first on, if there are so many; those of the next fields are cut off.
-        let word = self.body.get(usize::from(self.starts[at])..).and_then(|rest| rest.first_chunk());
-        match word.and_then(|word| number::short(u64::from_le_bytes(*word), text.len())) {
+        match self.word(at, 0).and_then(|word| number::short(word, text.len())) {
             Some(number) => Ok(Some(number)),
             None => number::number(text).map_err(BadField::at(at)),
         }
+    }
+
+    /// The degrees in field `at`, which has them as `dddmm.mmmm`; `None` when it is blank.
+    #[inline]
+    pub fn degrees(&self, at: usize) -> Result<Option<f64>, BadField> {
+        let text = self.get(at);
+        match number::usual_degrees(text.len(), |from| self.word(at, from)) {
+            Some(degrees) => Ok(Some(degrees)),
+            None => number::degrees(text).map_err(BadField::at(at)),
+        }
+    }
+
+    /// The eight characters of the sentence from character `from` of field `at` on, if there are so many. Those of the
+    /// next fields are the reader's to cut off.
+    #[inline]
+    fn word(&self, at: usize, from: usize) -> Option<u64> {
+        let rest = self.body.get(usize::from(*self.starts.get(at)?) + from..)?;
+        Some(u64::from_le_bytes(*rest.first_chunk()?))
     }
 
     /// The field's only character, if it is one.
