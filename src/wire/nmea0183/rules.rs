@@ -31,6 +31,7 @@ impl<T> Found<T> {
 
 impl Valid {
     /// Whether the sentence says that the value holds.
+    #[inline]
     pub fn holds(self, fields: &Fields<'_>) -> bool {
         match self {
             Self::Always => true,
@@ -124,6 +125,7 @@ fn flag(fields: &Fields<'_>, at: usize, yes: u8, no: u8) -> Found<bool> {
 
 impl Number {
     /// The number as the sentence has it, with its sign; `None` when blank or in another unit.
+    #[inline]
     pub fn raw(&self, fields: &Fields<'_>) -> Result<Option<f64>, BadField> {
         let Some(size) = fields.number(self.field)? else {
             return Ok(None);

@@ -105,7 +105,6 @@ impl<'a> Fields<'a> {
     }
 
     /// The number in field `at`; `None` when it is blank.
-    #[inline]
     pub fn number(&self, at: usize) -> Result<Option<f64>, BadField> {
         let text = self.get(at);
         if text.is_empty() {
@@ -136,6 +135,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The field's only character, if it is one.
+    #[inline]
     pub fn letter(&self, at: usize) -> Option<u8> {
         match self.get(at) {
             [letter] => Some(*letter),
