@@ -126,7 +126,11 @@ pub fn usual_degrees(length: usize, word: impl Fn(usize) -> Option<u64>) -> Opti
     let places = length.checked_sub(point + 1).filter(|places| (1..=LANES).contains(places))?;
     let whole = (3..=5).contains(&point).then(|| lanes::leading(front, point))??;
     let decimals = lanes::leading(word(point + 1)?, places)?;
-    Some(minutes_as_degrees(u64::from(whole / 100), u64::from(whole % 100) * UNITS[places] + u64::from(decimals), places))
+    Some(minutes_as_degrees(
+        u64::from(whole / 100),
+        u64::from(whole % 100) * UNITS[places] + u64::from(decimals),
+        places,
+    ))
 }
 
 /// Degrees from `dddmm.mmmm`, rounded once; `None` when the field is blank. Minutes of 60 and more give `NaN`, which is
@@ -235,6 +239,21 @@ mod tests {
     }
 
     proptest! {
+        /// A field of a sentence is read eight characters at a time where it can be; here it always can.
+        #[test]
+        fn the_short_way_gives_the_bits_of_the_long_one(text in "[-+]?[0-9.]{1,9}|[0-9]{2,6}\\.[0-9]{0,9}|[ -~]{1,9}") {
+            let word = |from: usize| {
+                let following = [&text.as_bytes()[from.min(text.len())..], b",12.5,N,"].concat();
+                following.first_chunk().map(|word| u64::from_le_bytes(*word))
+            };
+            if let Some(short) = short(word(0).unwrap(), text.len()) {
+                prop_assert_eq!(number(text.as_bytes()).unwrap().map(f64::to_bits), Some(short.to_bits()));
+            }
+            if let Some(usual) = usual_degrees(text.len(), word) {
+                prop_assert_eq!(degrees(text.as_bytes()).unwrap().map(f64::to_bits), Some(usual.to_bits()));
+            }
+        }
+
         #[test]
         fn the_fast_way_gives_the_bits_of_the_standard_library(text in "-?[0-9]{1,12}(\\.[0-9]{0,10})?") {
             let expected = text.parse::<f64>().unwrap();

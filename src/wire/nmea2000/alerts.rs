@@ -52,7 +52,7 @@ impl Alerts {
         } else {
             let value = self.notification(key, &told).to_value();
             let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
-            emit.push(path.into(), instance.into(), value, Quality::Good);
+            emit.push(path, instance, value, Quality::Good);
         }
     }
 

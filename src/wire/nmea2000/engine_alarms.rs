@@ -68,7 +68,7 @@ fn tell(names: &str, bit: u8, engine: u8, set: bool, emit: &mut Emit<'_>) {
     let Some(name) = name else { return };
     let state = if set { AlarmState::Alarm } else { AlarmState::Normal };
     let path = format!("{NOTIFICATIONS}propulsion.{engine}.{}", camel_case(name));
-    emit.push(path.into(), "".into(), Notification::new(state, name).to_value(), Quality::Good);
+    emit.push(path, "", Notification::new(state, name).to_value(), Quality::Good);
 }
 
 /// `Low Oil Pressure` as `lowOilPressure`.
