@@ -1,13 +1,13 @@
 # The commands of this repository. Each installs what it needs first (scripts/setup: quick when nothing is missing) and
 # compiles with the compiler that scripts/cargo chooses. What they make stays under target/.
 
-# For `make run` and `make bench`: passed on to the program.
+# For `make run`, `make bench` and `make fuzz`: passed on to the program.
 ARGS ?=
 # For `make cross`: release for a box, dev for a quick look.
 PROFILE ?= release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check audit cross clean readme
+.PHONY: help setup run test bench fuzz check audit cross clean readme
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test: ## every test
 bench: ## the benchmarks, in release
 	@scripts/setup build run
 	@scripts/cargo bench --locked -- $(ARGS)
+
+fuzz: ## any bytes into every decoder; ARGS="--seconds 60 nmea0183" is one of them, for a minute
+	@scripts/setup build fuzz
+	@scripts/fuzz $(ARGS)
 
 check: ## formatting, lints, documentation, shell scripts
 	@scripts/setup build lint
@@ -41,7 +45,7 @@ readme: ## run the commands that README.md tells people to run
 	@scripts/check-readme
 
 setup: ## install everything that any of these needs
-	@scripts/setup build run test lint cross
+	@scripts/setup build run test lint cross fuzz
 
 clean: ## remove target/ (built files, the state of `make run`)
 	@rm -rf target

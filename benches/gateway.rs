@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use hawser::clock::{Clock, Stamp};
 use hawser::gateway::TELEMETRY_DIR;
-use hawser::sim::{self, Output, SimHandle, SimOptions, Start, Vessel};
+use hawser::sim::{self, Output, SimHandle, SimOptions, Spoken, Start, Vessel};
 use hawser::store::telemetry::{Query, TelemetryReader};
 use tokio::runtime::Runtime;
 
@@ -24,6 +24,7 @@ use super::signalk;
 const IDLE_RSS_MB_GOAL: f64 = 16.0;
 const START_MS_GOAL: f64 = 50.0;
 const CPU_PERCENT_GOAL: f64 = 5.0;
+const SENTENCES_CPU_PERCENT_GOAL: f64 = 0.2;
 
 /// Starts on a warm data directory.
 const STARTS: usize = 10;
@@ -36,6 +37,9 @@ const IDLE_WATCHED: Duration = Duration::from_secs(10);
 
 /// What every load comes to.
 const READINGS_PER_S: f64 = 10_000.0;
+
+/// What a busy bridge says.
+const SENTENCES_PER_S: f64 = 1_000.0;
 
 /// 100 devices of 100 readings a second each.
 const DEVICES: u32 = 100;
@@ -148,6 +152,21 @@ pub fn load_of_vessel() -> Vec<Figure> {
     vec![ours.beside(signalk::NAME, peer_under_load(fast_vessel()).map(|(cpu, _)| cpu))]
 }
 
+/// A vessel's instruments and her AIS receiver at 1,000 sentences a second, stored and published to a broker.
+pub fn load_of_sentences() -> Vec<Figure> {
+    const NAME: &str = "gateway.cpu_percent_1k_sentences";
+    let dir = scratch();
+    let Some((_broker, port)) = mosquitto(dir.path()) else {
+        progress("mosquitto is not installed: gateway.cpu_percent_1k_sentences is left out");
+        return Vec::new();
+    };
+    progress("gateway.cpu_percent_1k_sentences: half a minute of load for each side");
+    let broker = format!("[[broker]]\nname = \"board\"\nurl = \"mqtt://127.0.0.1:{port}\"\n");
+    let (load, readings_per_s) = vessel_at(SENTENCES_PER_S, |_| 1);
+    let ours = under_load(load.clone(), &broker).figure(NAME).goal(SENTENCES_CPU_PERCENT_GOAL);
+    vec![ours.beside(signalk::NAME, peer_under_load_of(load, readings_per_s).map(|(cpu, _)| cpu))]
+}
+
 /// The same as [`load`], with a broker: it gets the newest value of each series once a second, not every reading.
 pub fn load_with_broker() -> Vec<Figure> {
     let dir = scratch();
@@ -166,13 +185,21 @@ fn devices(buses: usize) -> SimOptions {
 
 /// The vessel, so many times faster than life that it comes to [`READINGS_PER_S`].
 fn fast_vessel() -> SimOptions {
+    vessel_at(READINGS_PER_S, |spoken| spoken.readings).0
+}
+
+/// The vessel, so many times faster than life that it comes to `per_s` of what `count` counts in a sentence; and the
+/// readings a second that this is.
+fn vessel_at(per_s: f64, count: fn(&Spoken) -> u32) -> (SimOptions, f64) {
     const ROUNDS: i64 = 300;
     let mut vessel = Vessel::new(1, Start::default());
-    let said = (0..ROUNDS).flat_map(|second| vessel.step(Stamp::from_millis(second * 1_000)));
-    let readings: u32 = said.map(|spoken| spoken.readings).sum();
-    let rounds_per_s = READINGS_PER_S * ROUNDS as f64 / f64::from(readings);
+    let said: Vec<_> = (0..ROUNDS).flat_map(|second| vessel.step(Stamp::from_millis(second * 1_000))).collect();
+    let counted: u32 = said.iter().map(count).sum();
+    let readings: u32 = said.iter().map(|spoken| spoken.readings).sum();
+    let rounds_per_s = per_s * ROUNDS as f64 / f64::from(counted);
     let vessel_millihertz = (rounds_per_s * 1_000.0).round() as u64;
-    SimOptions { vessel_millihertz, ..SimOptions::vessel(1, Output::TcpListen(LOOPBACK)) }
+    let options = SimOptions { vessel_millihertz, ..SimOptions::vessel(1, Output::TcpListen(LOOPBACK)) };
+    (options, rounds_per_s * f64::from(readings) / ROUNDS as f64)
 }
 
 /// What a run of load came to.
@@ -241,6 +268,11 @@ fn watch(process: &Process, instruments: &SimHandle) -> (f64, f64) {
 
 /// Per cent of a core, and memory in MB; `None` where the peer cannot be had or does not take the load.
 fn peer_under_load(load: SimOptions) -> Option<(f64, f64)> {
+    peer_under_load_of(load, READINGS_PER_S)
+}
+
+/// The same, where the load is so many readings a second.
+fn peer_under_load_of(load: SimOptions, expected_per_s: f64) -> Option<(f64, f64)> {
     let (dir, (runtime, instruments)) = (scratch(), instruments(load));
     let (peer, _) = signalk::start(dir.path(), instruments.addresses())?;
     if !warm(&instruments) {
@@ -250,7 +282,7 @@ fn peer_under_load(load: SimOptions) -> Option<(f64, f64)> {
     let rss = peer.memory_mb("VmRSS");
     drop(peer);
     runtime.block_on(instruments.stop());
-    if readings_per_s < READINGS_PER_S * SAME_LOAD {
+    if readings_per_s < expected_per_s * SAME_LOAD {
         progress(&format!("the peer took {readings_per_s:.0} readings/s only: its value is left out"));
         return None;
     }

@@ -26,6 +26,7 @@ const GROUPS: &[Group] = &[
     (&["store.take_in_readings_per_s", "store.bytes_per_reading"], store::take_in),
     (&["gateway.start_ms"], gateway::start),
     (&["gateway.idle_rss_mb", "gateway.idle_cpu_percent"], gateway::idle),
+    (&["gateway.cpu_percent_1k_sentences"], gateway::load_of_sentences),
     (&["gateway.cpu_percent_at_10k", "gateway.rss_mb_at_10k"], gateway::load),
     (&["gateway.cpu_percent_at_10k_50_buses"], gateway::load_on_many_buses),
     (&["gateway.cpu_percent_at_10k_vessel"], gateway::load_of_vessel),

@@ -22,7 +22,14 @@ const LANE_RETRY: Duration = Duration::from_millis(50);
 
 /// The writer's end: all lanes.
 #[derive(Clone, Debug, Default)]
-pub struct Bus(Arc<Mutex<Vec<Arc<LaneState>>>>);
+pub struct Bus(Arc<Mutex<Lanes>>);
+
+#[derive(Debug, Default)]
+struct Lanes {
+    lanes: Vec<Arc<LaneState>>,
+    /// The lane that is served first next time.
+    first: usize,
+}
 
 /// A source's end.
 #[derive(Clone, Debug)]
@@ -44,29 +51,34 @@ impl Bus {
     /// A new lane of `limit` readings.
     pub fn lane_with_limit(&self, limit: usize) -> Lane {
         let lane = Arc::new(LaneState { queue: Mutex::default(), limit, refused: AtomicU64::new(0) });
-        lock(&self.0).push(Arc::clone(&lane));
+        lock(&self.0).lanes.push(Arc::clone(&lane));
         Lane(lane)
     }
 
-    /// Takes what all lanes hold, at most `max` readings, into `batch`. Lanes are served in turn; each keeps
-    /// its order.
+    /// Takes what all lanes hold, at most `max` readings, into `batch`; each lane keeps its order. First every lane gets
+    /// its share, so that a flood on one leaves the others theirs; then the room that is left is given in turn.
     pub fn drain_into(&self, batch: &mut Vec<Reading>, max: usize) {
-        let lanes = lock(&self.0);
-        for lane in lanes.iter() {
-            let mut queue = lock(&lane.queue);
-            let count = queue.len().min(max.saturating_sub(batch.len()));
-            batch.extend(queue.drain(..count));
+        let mut all = lock(&self.0);
+        let count = all.lanes.len();
+        let share = max / count.max(1);
+        for limit in [share, max] {
+            for step in 0..count {
+                let mut queue = lock(&all.lanes[(all.first + step) % count].queue);
+                let taken = queue.len().min(limit).min(max.saturating_sub(batch.len()));
+                batch.extend(queue.drain(..taken));
+            }
         }
+        all.first = (all.first + 1) % count.max(1);
     }
 
     /// How many readings wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.0).iter().map(|lane| lock(&lane.queue).len()).sum()
+        lock(&self.0).lanes.iter().map(|lane| lock(&lane.queue).len()).sum()
     }
 
     /// How many readings were refused because a lane was full.
     pub fn refused(&self) -> u64 {
-        lock(&self.0).iter().map(|lane| lane.refused.load(Ordering::Relaxed)).sum()
+        lock(&self.0).lanes.iter().map(|lane| lane.refused.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -142,6 +154,24 @@ mod tests {
         assert_eq!(batch.iter().map(|r| r.observed_at.0).collect::<Vec<_>>(), [0, 1]);
         bus.drain_into(&mut batch, 10);
         assert_eq!(batch.len(), 3);
+    }
+
+    #[test]
+    fn a_lane_that_floods_leaves_the_others_their_share() {
+        let bus = Bus::default();
+        let [flood, calm, last] = [1_000, 1_000, 1_000].map(|limit| bus.lane_with_limit(limit));
+        flood.push(&mut readings(1_000));
+        calm.push(&mut readings(3));
+        let mut batch = Vec::new();
+        bus.drain_into(&mut batch, 30);
+        assert_eq!((batch.len(), bus.waiting()), (30, 973), "three of the calm one, and the room is used");
+        for _ in 0..6 {
+            flood.push(&mut readings(100));
+            last.push(&mut readings(1));
+            batch.clear();
+            bus.drain_into(&mut batch, 2);
+        }
+        assert!(bus.waiting() > 900 && lock(&last.0.queue).len() <= 4, "fewer than lanes: they take turns");
     }
 
     #[tokio::test(start_paused = true)]

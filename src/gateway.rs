@@ -29,10 +29,10 @@ use crate::api::{ApiMetrics, ApiState, Hosts, records, router_with, serve, strea
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
+use crate::durable_file;
 use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
 use crate::sensors::{BusSnapshot, Sensors, SensorsContext, SensorsError, Tuning};
-use crate::store::durable_file;
 use crate::store::records::{RecordError, RecordStore, Start};
 use crate::store::telemetry::{
     CommittedBatch, StoreMetrics, TelemetryError, TelemetryReader, TelemetryWriter, WriterHandle, WriterReport,
@@ -284,6 +284,7 @@ impl Root<'_> {
             bus: bus.clone(),
             shutdown: stop.clone(),
             tuning: Tuning::default(),
+            data_dir: Some(self.config.data.dir.clone()),
         };
         let sensors = Sensors::spawn(self.config, &context)?;
         sensors.metrics().register(&mut self.registry);

@@ -35,7 +35,7 @@
 //! 7. After a failed commit or sync a file is not written again; a damaged file is set aside, never deleted.
 //! 8. Only [`clock`] asks the time, only [`entropy`] draws at random. Each row says how far its time is trusted.
 //! 9. Offline is a state, not a fault. The gateway is complete with no link at all.
-//! 10. Nothing is written to a bus but Modbus questions that read; there is no code that could write more.
+//! 10. The gateway writes nothing to a bus but Modbus questions that read. Only [`sim`], no part of it, speaks.
 
 pub mod api;
 pub mod bus;
@@ -43,6 +43,7 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod durable_file;
 pub mod entropy;
 pub mod gateway;
 pub mod reading;

@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         Verb::Sim(args) => cli::tools::sim(&args),
         Verb::Replay(args) => cli::tools::replay(&args),
         Verb::Decode(args) => cli::tools::decode(&args),
+        Verb::Probe(args) => cli::probe::probe(&args),
+        Verb::Devices(args) => cli::probe::devices(&args),
         Verb::Check(args) => cli::tools::check(&args),
         Verb::Token => cli::tools::token(),
         Verb::Status(args) => cli::remote::status(&args),

@@ -199,6 +199,7 @@ const ALERT_FIELDS: &[FieldSpec] = &[
     field("severity", Text, LastWrite),
     field("path", Text, LastWrite),
     field("source", Text, LastWrite),
+    field("instance", Text, LastWrite),
     field("message", Text, LastWrite),
     field("raised_at", Time, LastWrite),
     field("cleared_at", Time, LastWrite),

@@ -233,7 +233,7 @@ fn paths_and_units_are_those_of_signal_k() {
 
 /// Paths of sentences for which Signal K's list has none (of `attitude`, `current` and `nextPoint` it has the group
 /// alone): below its own groups, in its style.
-const OWN_PATHS: [&str; 50] = [
+const OWN_PATHS: [&str; 48] = [
     "communication.navtex",
     "communication.safetyNet",
     "environment.current.drift",
@@ -256,7 +256,6 @@ const OWN_PATHS: [&str; 50] = [
     "navigation.courseRhumbline.nextPoint.name",
     "navigation.courseRhumbline.nextPoint.perpendicularPassed",
     "navigation.courseRhumbline.nextPoint.position",
-    "navigation.courseRhumbline.nextPoint.velocityMadeGood",
     "navigation.courseRhumbline.previousPoint.name",
     "navigation.gnss.altitudeDeviation",
     "navigation.gnss.altitudeError",
@@ -281,7 +280,6 @@ const OWN_PATHS: [&str; 50] = [
     "navigation.gnss.semiMinorDeviation",
     "navigation.gnss.verticalDilution",
     "navigation.gnss.verticalError",
-    "navigation.heave",
     "navigation.speedOverGroundLongitudinal",
     "navigation.speedOverGroundTransverse",
 ];

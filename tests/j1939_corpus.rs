@@ -50,8 +50,8 @@ const FIELDS: &[(&str, &str, f64, f64, f64)] = &[
     ("Engine Oil Temp 1", "propulsion.0.oilTemperature", 1.0, -273.15, 0.05),
     ("Fuel Rate", "propulsion.0.fuel.rate", 3.6e6, 0.0, 0.005),
     ("Throttle Position", "propulsion.0.throttleValve", 100.0, 0.0, 0.05),
-    ("Barometric Pressure", "environment.outside.pressure", 1e-5, 0.0, 0.0005),
-    ("Battery Voltage", "electrical.batteries.0.voltage", 1.0, 0.0, 0.005),
+    ("Barometric Pressure", "propulsion.0.barometricPressure", 1e-5, 0.0, 0.0005),
+    ("Battery Voltage", "electrical.batteries.engine0.voltage", 1.0, 0.0, 0.005),
     // Not compared: the torques of EEC1. SPN 512, 513 and 2432 are unsigned with an offset of -125 % and FF for "not
     // available" (J1939-71); canboat reads them as signed and makes -1 % of FF.
 ];

@@ -18,7 +18,6 @@ use hawser::reading::{Quality, Reading, SeriesRegistry, Value};
 use hawser::sensors::{BusSnapshot, BusState, Sensors, SensorsContext, Tuning};
 use nix::pty::openpty;
 use nix::unistd::ttyname;
-use serial2_tokio::{KeepSettings, SerialPort};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +49,7 @@ impl Rig {
             bus: Bus::default(),
             shutdown: CancellationToken::new(),
             tuning,
+            data_dir: None,
         };
         let sensors = Sensors::spawn(config, &context).expect("the configuration is sound");
         Self { context, sensors, taken: Vec::new() }
@@ -101,8 +101,7 @@ impl Adapter {
 
     /// The rate that the near end was opened with.
     fn rate(&self) -> u32 {
-        let near = SerialPort::open(&self.link, KeepSettings).expect("the near end may be asked");
-        near.get_configuration().and_then(|settings| settings.get_baud_rate()).expect("it has a rate")
+        rustix::termios::tcgetattr(&self.far).expect("both ends share their settings").output_speed()
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -140,8 +139,8 @@ async fn an_adapter_that_is_pulled_out_and_plugged_in_again_is_the_same_source()
     assert_eq!((&*readings[0].series.key.source, registry.len()), ("depth.SD", 1));
 }
 
-/// A line of 38,400 bits a second that is listened to at another rate gives garbage. A pseudo-terminal has no rate of its
-/// own, so its far end looks at what the near end has set.
+/// A line of 38,400 bits a second that is listened to at another rate gives garbage. A pseudo-terminal has no rate of
+/// its own, so its far end looks at what the near end has set.
 #[tokio::test]
 async fn the_rate_of_a_line_is_found_by_listening() {
     let dir = tempfile::tempdir().unwrap();

@@ -44,6 +44,7 @@ impl Rig {
             bus: Bus::default(),
             shutdown: CancellationToken::new(),
             tuning: Tuning { backoff_min, backoff_max, read_idle_max, ..Tuning::default() },
+            data_dir: None,
         };
         let bus = addresses.iter().map(|(name, address)| config(name, address, true)).collect();
         let sensors = Sensors::spawn(&of_buses(bus), &context).expect("the addresses are sound");

@@ -114,7 +114,7 @@ const NMEA2000: &[Expected] = &[
     (127_488, None, "Boost Pressure", "propulsion.0.boostPressure", 51.0),
     (127_489, None, "Oil pressure", "propulsion.0.oilPressure", 51.0),
     (127_489, None, "Oil temperature", "propulsion.0.oilTemperature", 0.051),
-    (127_489, None, "Temperature", "propulsion.0.temperature", 0.006),
+    (127_489, None, "Temperature", "propulsion.0.coolantTemperature", 0.006),
     (127_489, None, "Fuel Rate", "propulsion.0.fuel.rate", 2e-8),
     (127_489, None, "Total Engine hours", "propulsion.0.runTime", 0.6),
     (127_489, None, "Coolant Pressure", "propulsion.0.coolantPressure", 51.0),

@@ -38,7 +38,7 @@ impl fmt::Display for Finding {
 }
 
 /// Where Rust code of ours is.
-const CODE: [&str; 3] = ["src", "tests", "benches"];
+const CODE: [&str; 4] = ["src", "tests", "benches", "fuzz"];
 
 /// Directories that hold nothing of ours.
 const SKIPPED: [&str; 5] = ["target", ".git", "node_modules", "__pycache__", "fuzz/target"];

@@ -20,8 +20,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::ApiState;
 use super::error::ApiError;
+use crate::durable_file;
 use crate::entropy::Entropy;
-use crate::store::durable_file;
 
 /// Name of the token's file in the data directory.
 pub const TOKEN_FILE: &str = "api_token";

@@ -120,7 +120,8 @@ fn onboard() -> Markup {
             div class="values" {
                 p id="waiting" class="note" { "Waiting for the first reading" }
                 @for (id, name) in [
-                    ("navigation", "Navigation"), ("environment", "Environment"), ("propulsion", "Propulsion"), ("electrical", "Electrical"),
+                    ("navigation", "Navigation"), ("environment", "Environment"), ("propulsion", "Propulsion"),
+                    ("electrical", "Electrical"),
                     ("tanks", "Tanks"), ("steering", "Steering"), ("other", "Other"),
                 ] {
                     section id=(id) aria-labelledby={ (id) "-title" } hidden {

@@ -82,6 +82,8 @@ pub struct BusStatus {
     pub rejected: u64,
     /// The same by reason; bounded by the number of reasons.
     pub rejected_by_reason: BTreeMap<String, u64>,
+    /// Sound messages passed over on purpose since the start, by reason: copies, what no table has.
+    pub ignored_by_reason: BTreeMap<String, u64>,
     /// Readings of sources that another one is preferred to, since the start.
     pub standby: u64,
     /// Readings not kept because of a dead band or a rate limit, since the start.

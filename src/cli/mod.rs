@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how a failure is told. Nothing here does the work.
 
 pub mod logging;
+pub mod probe;
 pub mod remote;
 pub mod serve;
 pub mod tools;
@@ -15,6 +16,9 @@ use hawser::config::ConfigErrors;
 
 /// Exit code of a configuration that is refused.
 const EXIT_CONFIG: u8 = 2;
+
+/// Exit code of options that do not go together; clap has the same for those that it refuses.
+const EXIT_USAGE: u8 = 2;
 
 /// The firmware of a vessel's edge gateway.
 #[derive(Debug, Parser)]
@@ -43,6 +47,10 @@ pub enum Verb {
     Replay(ReplayArgs),
     /// Decode a capture with the gateway's own decoders, JSON lines out.
     Decode(DecodeArgs),
+    /// Look at a wire and print what is on it as configuration.
+    Probe(probe::ProbeArgs),
+    /// List the Modbus register maps that are built in, print or check one.
+    Devices(probe::DevicesArgs),
     /// Check a configuration and show where each value comes from.
     Check(CheckArgs),
     /// Draw a token for a vessel and print its hash for the shore's configuration.
@@ -279,6 +287,8 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 pub enum Failure {
     /// The configuration is refused.
     Config(ConfigErrors),
+    /// It was asked for what cannot be.
+    Usage(String),
     /// Anything else, with its chain of causes.
     Other(Box<dyn std::error::Error>),
 }
@@ -290,6 +300,10 @@ impl Failure {
             Self::Config(errors) => {
                 eprintln!("{errors}");
                 ExitCode::from(EXIT_CONFIG)
+            }
+            Self::Usage(problem) => {
+                eprintln!("hawser: {problem}");
+                ExitCode::from(EXIT_USAGE)
             }
             Self::Other(error) => {
                 eprint!("hawser: {error}");

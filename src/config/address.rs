@@ -1,5 +1,5 @@
 //! Where a bus is, as the operator writes it: `tcp://host:port` to connect to, `udp://address:port` to listen on (or a
-//! multicast group to join), `serial:///dev/serial/by-id/…`, `can://can0`.
+//! multicast group to join), `serial:///dev/serial/by-id/...`, `can://can0`.
 //!
 //! It refuses to resolve names: whether a host exists is found out each time that the bus connects, not when the file
 //! is read.
@@ -110,7 +110,8 @@ impl FromStr for Address {
     }
 }
 
-/// What the kernel takes as a name: at most `IFNAMSIZ` less its NUL, and nothing that a path or a label would trip over.
+/// What the kernel takes as a name: at most `IFNAMSIZ` less its NUL, and nothing that a path or a label would trip
+/// over.
 fn is_interface(name: &str) -> bool {
     (1..=15).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }

@@ -89,7 +89,8 @@ pub struct BusConfig {
     pub name: String,
     /// What is spoken on it.
     pub protocol: Protocol,
-    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on, `serial:///dev/…`, `can://can0`.
+    /// Where it is: `tcp://host:port` to connect to, `udp://address:port` to listen on, `serial:///dev/...`,
+    /// `can://can0`.
     pub address: String,
     /// What carries the frames or requests, where the address leaves it open.
     #[serde(default)]
@@ -97,7 +98,10 @@ pub struct BusConfig {
     /// Bits a second of a serial port; 0: found by listening.
     #[serde(default)]
     pub baud: u32,
-    /// The interfaces that a multicast group is joined on, by their IPv4 address; empty: the system's choice.
+    /// Parity of a serial port.
+    #[serde(default)]
+    pub parity: Parity,
+    /// The interfaces that a multicast group is joined on, by name or IPv4 address; empty: the system's choice.
     #[serde(default)]
     pub interfaces: Vec<String>,
     /// The DBC file of a `can` bus.
@@ -117,6 +121,7 @@ impl BusConfig {
             address: address.to_owned(),
             format: Format::Default,
             baud: 0,
+            parity: Parity::None,
             interfaces: Vec::new(),
             dbc: PathBuf::new(),
             enabled: true,
@@ -183,6 +188,19 @@ pub enum Format {
     Tcp,
     /// Modbus RTU, also over `tcp://`.
     Rtu,
+}
+
+/// Parity of a serial port. NMEA 0183 has none (IEC 61162-1, 5.2); Modbus RTU is even by its standard and often none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parity {
+    /// No bit.
+    #[default]
+    None,
+    /// Even.
+    Even,
+    /// Odd.
+    Odd,
 }
 
 /// One Modbus unit.

@@ -32,7 +32,8 @@ pub use document::FILE_BYTES_MAX;
 pub use environment::{DEFAULT_BROKER, DEFAULT_BROKER_URL};
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Origin};
 pub use gateway::{
-    BrokerConfig, BusConfig, DeviceConfig, Format, GatewayConfig, PriorityConfig, Protocol, QualityConfig, SeriesConfig,
+    BrokerConfig, BusConfig, DeviceConfig, Format, GatewayConfig, Parity, PriorityConfig, Protocol, QualityConfig,
+    SeriesConfig,
 };
 pub use kind::{Kind, Raw, Refusal};
 pub use render::render_check;

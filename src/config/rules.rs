@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::draft::Origins;
 use super::error::ConfigError;
 use super::url::Url;
-use super::{Address, BrokerConfig, Format, GatewayConfig, Protocol, ShoreConfig};
+use super::{Address, BrokerConfig, Format, GatewayConfig, Parity, Protocol, ShoreConfig};
 
 /// What the rules found.
 pub(super) struct Findings<'a> {
@@ -77,6 +77,18 @@ fn check_buses(config: &GatewayConfig, found: &mut Findings<'_>) {
         } else if let Some(accepted) = wrong_format(bus.protocol, bus.format, &address) {
             found.refuse(&key("format"), None, format!("not what carries {}", bus.protocol.name()), accepted);
         }
+        let is_serial = matches!(address, Address::Serial(_));
+        if !is_serial && (bus.baud != 0 || bus.parity != Parity::None) {
+            found.refuse(&key("baud"), None, "only a serial port has a rate and a parity", "neither, or serial://");
+        }
+        let is_group = matches!(&address, Address::Udp(udp) if udp.ip().is_ipv4() && udp.ip().is_multicast());
+        if !bus.interfaces.is_empty() && !is_group {
+            let accepted = "[], or an IPv4 group such as udp://239.192.0.1:60001";
+            found.refuse(&key("interfaces"), None, "only a multicast group is joined on interfaces", accepted);
+        }
+        if matches!(&address, Address::Udp(udp) if udp.ip().is_ipv6() && udp.ip().is_multicast()) {
+            found.refuse(&key("address"), shown, "groups of IPv6 are not joined", "a group of IPv4 (224.0.0.0/4)");
+        }
         let has_dbc = !bus.dbc.as_os_str().is_empty();
         if has_dbc != (bus.protocol == Protocol::Can) && !found.is_refused(&key("dbc")) {
             let problem = if has_dbc { "only a `can` bus is described by one" } else { "missing" };
@@ -119,13 +131,24 @@ const fn wrong_format(protocol: Protocol, format: Format, address: &Address) -> 
 }
 
 fn check_devices(config: &GatewayConfig, found: &mut Findings<'_>) {
-    let mut units = HashMap::new();
+    let (mut units, mut paths) = (HashMap::new(), HashMap::new());
     for (index, device) in config.device.iter().enumerate() {
         let key = |name: &str| format!("device[{index}].{name}");
         let bus = config.bus.iter().find(|bus| bus.name == device.bus);
         if bus.is_none_or(|bus| bus.protocol != Protocol::Modbus) && !found.is_refused(&key("bus")) {
             let problem = if bus.is_some() { "not a modbus bus" } else { "no bus has this name" };
             found.refuse(&key("bus"), Some(&device.bus), problem, "the name of a [[bus]] with protocol = \"modbus\"");
+        }
+        let is_line = bus.is_some_and(|bus| bus.address.starts_with("serial:") || bus.format == Format::Rtu);
+        if is_line && !(1..=247).contains(&device.unit) && !found.is_refused(&key("unit")) {
+            let problem = format!("{}: not an address on a line", device.unit);
+            found.refuse(&key("unit"), None, problem, "1 to 247");
+        }
+        let twin = *paths.entry((&device.map, &device.instance)).or_insert(index);
+        if device.enabled && twin != index && config.device[twin].enabled {
+            let problem = format!("device[{twin}] has the same map and instance, so that both have the same paths");
+            let accepted = "an instance of its own for each device of a map";
+            found.refuse(&key("instance"), Some(&device.instance), problem, accepted);
         }
         let first = *units.entry((&device.bus, device.unit)).or_insert(index);
         if first != index && !found.is_refused(&key("unit")) {

@@ -64,7 +64,7 @@ const BATCH_BYTES: Kind = Count { min: 1 << 10, max: 8 << 20 };
 
 /// The most buses: a gateway has a handful of ports; each bus costs a task and its buffers (about 4 MB).
 pub const BUSES_MAX: usize = 64;
-/// The most Modbus units: all that one serial line can address, on one line.
+/// The most Modbus units: as many as one serial line can address.
 pub const DEVICES_MAX: usize = 247;
 /// The most rules for series, and for priorities: each reading of a new series looks through them once.
 pub const RULES_MAX: usize = 256;
@@ -102,6 +102,7 @@ pub const GATEWAY: &[Section] = &[
             required("address", Address),
             key("format", FORMAT),
             key("baud", Count { min: 0, max: BAUD_MAX }),
+            key("parity", Word { accepted: &["none", "even", "odd"], planned: &[] }),
             key("interfaces", Texts { items_max: INTERFACES_MAX, bytes_max: 64 }),
             key("dbc", Path { may_be_empty: true }),
             key("enabled", Switch),
@@ -112,7 +113,7 @@ pub const GATEWAY: &[Section] = &[
         tables_max: Some(DEVICES_MAX),
         keys: &[
             required("bus", NAME),
-            required("unit", Count { min: 1, max: 247 }),
+            required("unit", Count { min: 0, max: 255 }),
             required("map", Path { may_be_empty: false }),
             key("instance", NAME),
             // Below 50 ms a 9,600 baud line cannot carry one request; an hour is not a poll any more.

@@ -1,7 +1,7 @@
 //! `hawser decode`: the gateway's own decoders over a file, one JSON object a line out.
 //!
 //! It streams: memory does not grow with the file. It opens no file and prints no diagnostics; the caller does both. A
-//! format is one arm of [`reader`]: bytes in, readings or raw messages to the [`Printer`].
+//! format is one arm of `reader`: bytes in, readings or raw messages to the `Printer`.
 
 mod can;
 mod capture;

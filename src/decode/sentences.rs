@@ -63,7 +63,7 @@ fn print(line: Result<&[u8], Rejected>, rule: ChecksumRule, out: &mut Printer<'_
     match line.and_then(|line| Sentence::parse(line, rule)) {
         Ok(sentence) => {
             if sentence.spec.is_none() {
-                out.dropped(REASON_UNSUPPORTED, 1, &sentence.formatter, b"");
+                out.ignored(REASON_UNSUPPORTED, 1, &sentence.formatter, b"");
             }
             out.raw(&RawLine(&sentence));
         }

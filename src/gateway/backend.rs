@@ -279,6 +279,7 @@ fn bus_status(bus: BusSnapshot) -> BusStatus {
         sentences: bus.sentences,
         rejected: bus.rejected.values().sum(),
         rejected_by_reason: bus.rejected.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+        ignored_by_reason: bus.ignored.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         standby: bus.standby,
         thinned: bus.thinned,
         stale_series: bus.stale_series,

@@ -1,21 +1,32 @@
 //! Which of several sources of the same quantity is shown. Pure: time is handed in.
 //!
-//! Everything is recorded; but where two receivers tell a position, pages and brokers get one of them, or the ship would
-//! jump between their antennas. The source that stands first in the configuration is preferred; without a rule the one
-//! that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the next
-//! takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded, counted,
-//! and shown as such.
+//! Everything is recorded; but where two receivers tell a position, pages and brokers get one of them, or the ship
+//! would jump between their antennas. The source that stands first in the configuration is preferred; without a rule
+//! the one that spoke first. It keeps its place while it gives good values; when it has given none for some seconds the
+//! next takes over, and a better one takes over again as soon as it speaks well. The others are on standby: recorded,
+//! counted, and shown as such. Notifications have no rivals: an alarm of one engine is none of the other's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::PriorityConfig;
 use crate::reading::{Quality, Reading, Series, SeriesKey};
+use crate::wire::notification::NOTIFICATIONS;
 
 use super::pattern::{matches_path, matches_source};
 
 /// Seconds before the next source takes over, where no rule says otherwise: five readings of a 1 Hz instrument.
 const FAILOVER_MS: u64 = 5_000;
+
+/// Good values of a slow source that may be missing: a meter that is asked every 10 s is not gone after 5.
+const INTERVALS_MISSED_MAX: u64 = 3;
+
+/// The longest interval that is believed: AIS of a ship at anchor speaks every three minutes (ITU-R M.1371-5, table 1).
+const INTERVAL_MS_MAX: u64 = 180_000;
+
+/// Groups in which, without a rule, two sources of one path are taken for rivals. In the others a path has a number in
+/// it, and battery 0 of one bus may be another battery than that of the next.
+const RIVALS_WITHOUT_RULE: [&str; 4] = ["navigation.", "environment.", "steering.", "performance."];
 
 /// Judges the readings of all buses.
 #[derive(Debug)]
@@ -46,6 +57,23 @@ struct Rival {
     rank: usize,
     /// When it last gave a good value.
     good_ms: Option<u64>,
+    /// The time between its last two good values.
+    interval_ms: u64,
+}
+
+impl Rival {
+    fn heard(&mut self, quality: Quality, mono_ms: u64) {
+        if quality == Quality::Good {
+            self.interval_ms = self.good_ms.map_or(0, |last| mono_ms.saturating_sub(last)).min(INTERVAL_MS_MAX);
+            self.good_ms = Some(mono_ms);
+        }
+    }
+
+    /// Whether it gave a good value lately, for one that speaks as seldom as it does.
+    fn is_alive(&self, failover_ms: u64, mono_ms: u64) -> bool {
+        let patience_ms = failover_ms.max(self.interval_ms * INTERVALS_MISSED_MAX);
+        self.good_ms.is_some_and(|ms| mono_ms.saturating_sub(ms) < patience_ms)
+    }
 }
 
 impl Arbiter {
@@ -84,22 +112,23 @@ impl Arbiter {
     }
 
     fn prefer(&mut self, reading: &Reading, mono_ms: u64) -> bool {
+        if reading.series.is_retired() {
+            // Given up between its decoding and here: its number may mean another one already.
+            return true;
+        }
         let place = match self.known.get(&reading.series.id) {
             Some(place) => *place,
+            None if reading.series.key.path.starts_with(NOTIFICATIONS) => return true,
             None => self.admit(&reading.series),
         };
         let rivals = &mut self.quantities[place];
         // Nearly every quantity has one source.
         if rivals.sources.len() == 1 {
-            if reading.quality == Quality::Good {
-                rivals.sources[0].good_ms = Some(mono_ms);
-            }
+            rivals.sources[0].heard(reading.quality, mono_ms);
             return true;
         }
-        if let Some(rival) = rivals.sources.iter_mut().find(|rival| rival.series.id == reading.series.id)
-            && reading.quality == Quality::Good
-        {
-            rival.good_ms = Some(mono_ms);
+        if let Some(rival) = rivals.sources.iter_mut().find(|rival| rival.series.id == reading.series.id) {
+            rival.heard(reading.quality, mono_ms);
         }
         rivals.choose(mono_ms);
         reading.series.is_preferred()
@@ -107,9 +136,11 @@ impl Arbiter {
 
     fn admit(&mut self, series: &Arc<Series>) -> usize {
         let rule = self.rules.iter().find(|rule| matches_path(&rule.path, &series.key.path));
+        let is_rival = rule.is_some() || RIVALS_WITHOUT_RULE.iter().any(|group| series.key.path.starts_with(group));
         let of_rule = |rule: &PriorityConfig| rule.sources.iter().position(|s| matches_source(s, &series.key.source));
         let rank = rule.and_then(of_rule).unwrap_or(usize::MAX);
-        let key = SeriesKey { source: Arc::from(""), ..series.key.clone() };
+        let source = if is_rival { Arc::from("") } else { Arc::clone(&series.key.source) };
+        let key = SeriesKey { source, ..series.key.clone() };
         let (quantities, free) = (&mut self.quantities, &mut self.free);
         let place = *self.places.entry(key).or_insert_with(|| match free.pop() {
             Some(place) => place,
@@ -120,7 +151,7 @@ impl Arbiter {
         });
         let rivals = &mut self.quantities[place];
         rivals.failover_ms = rule.map_or(FAILOVER_MS, |rule| u64::from(rule.failover_s) * 1_000);
-        rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None });
+        rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None, interval_ms: 0 });
         series.set_preferred(rivals.sources.len() == 1);
         self.known.insert(series.id, place);
         place
@@ -131,9 +162,8 @@ impl Rivals {
     /// The best of those that gave a good value lately; of equals the one that is preferred already. When none did, all
     /// stays as it is: the last one shown goes stale before the eyes of all.
     fn choose(&mut self, mono_ms: u64) {
-        let is_alive = |rival: &Rival| rival.good_ms.is_some_and(|ms| mono_ms.saturating_sub(ms) < self.failover_ms);
         let order = |(place, rival): &(usize, &Rival)| (rival.rank, usize::from(*place != self.preferred), *place);
-        let alive = self.sources.iter().enumerate().filter(|(_, rival)| is_alive(rival));
+        let alive = self.sources.iter().enumerate().filter(|(_, rival)| rival.is_alive(self.failover_ms, mono_ms));
         let Some((best, _)) = alive.min_by_key(order) else { return };
         if best != self.preferred {
             self.sources[self.preferred].series.set_preferred(false);
@@ -163,8 +193,12 @@ mod tests {
 
     impl Bench {
         fn say(&mut self, source: &str, quality: Quality) -> bool {
-            let (context, path) = (Context::OwnShip, "navigation.position".into());
-            let key = SeriesKey { context, path, source: source.into(), instance: "".into() };
+            self.say_of("navigation.position", source, quality)
+        }
+
+        fn say_of(&mut self, path: &'static str, source: &str, quality: Quality) -> bool {
+            let context = Context::OwnShip;
+            let key = SeriesKey { context, path: path.into(), source: source.into(), instance: "".into() };
             let series = self.registry.series(&key).unwrap();
             let (observed_at, received_at, value) = (Stamp(0), Stamp(0), Value::Absent);
             self.arbiter.judge(&[Reading { series, observed_at, received_at, value, quality }], self.now_ms) == 0
@@ -199,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn alarms_of_two_sources_do_not_hide_each_other() {
+        let mut bench = bench(&[]);
+        for source in ["engine.address0", "engine.address1", "engine.address0"] {
+            assert!(bench.say_of("notifications.alert", source, Quality::Good));
+        }
+        assert!(bench.arbiter.known.is_empty());
+    }
+
+    #[test]
     fn one_that_is_given_up_leaves_its_place_to_another() {
         let mut bench = bench(&[]);
         assert!(bench.say("gps1.GP", Quality::Good) && !bench.say("gps2.GP", Quality::Good));
@@ -209,6 +252,38 @@ mod tests {
         assert!(bench.arbiter.places.is_empty() && bench.arbiter.known.is_empty());
         assert!(bench.say("gps3.GP", Quality::Good));
         assert_eq!(bench.arbiter.quantities.len(), 1);
+    }
+
+    #[test]
+    fn one_that_speaks_seldom_keeps_its_place_between_its_words() {
+        let mut bench = bench(&["slow", "fast"]);
+        for second in 0..60 {
+            bench.now_ms += 1_000;
+            if second % 10 == 0 {
+                assert!(bench.say("slow.GP", Quality::Good));
+            }
+            assert!(second < 20 || !bench.say("fast.GP", Quality::Good), "after {second} s");
+        }
+        for _ in 0..30 {
+            bench.now_ms += 1_000;
+            bench.say("fast.GP", Quality::Good);
+        }
+        assert!(bench.say("fast.GP", Quality::Good), "three of its intervals");
+    }
+
+    #[test]
+    fn batteries_of_two_buses_are_two_batteries_where_no_rule_says_otherwise() {
+        let registry = SeriesRegistry::default();
+        let mut arbiter = Arbiter::new(Vec::new());
+        for source in ["n2k.1", "engine.2"] {
+            let path = "electrical.batteries.0.voltage".into();
+            let key = SeriesKey { context: Context::OwnShip, path, source: source.into(), instance: "".into() };
+            let series = registry.series(&key).unwrap();
+            let (observed_at, received_at) = (Stamp(0), Stamp(0));
+            let reading =
+                Reading { series, observed_at, received_at, value: Value::Float(12.0), quality: Quality::Good };
+            assert_eq!(arbiter.judge(&[reading], 1), 0, "{source}");
+        }
     }
 
     #[test]

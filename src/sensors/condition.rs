@@ -1,12 +1,13 @@
 //! What is kept of the readings of one bus, and when a series counts as stale. Pure: time is handed in.
 //!
 //! A series goes stale when several of its usual intervals passed without a reading: it then gets one reading without a
-//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule, readings
-//! that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change of
-//! quality, or the first reading of a series.
+//! value and of quality `stale`, so that no page shows the last value for ever and an alarm can speak. By rule,
+//! readings that hardly differ (dead band) or come too fast (rate limit) are not kept. It refuses to hold back a change
+//! of quality, or the first reading of a series. Notifications are events: they have no interval and are all kept, for
+//! what is left out would be an alarm that nobody raises or ends.
 //!
-//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus invented.
-//! Its number goes to a new one; else some weeks in a busy strait would use up all there are.
+//! A series that stays silent is given up in the end: an AIS target that sailed away, a source that a broken bus
+//! invented. Its number goes to a new one; else some weeks in a busy strait would use up all there are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::clock::Now;
 use crate::config::{QualityConfig, SeriesConfig};
 use crate::reading::{Context, Quality, Reading, Series, Value};
+use crate::wire::notification::NOTIFICATIONS;
 
 use super::pattern::{matches_path, matches_source};
 
@@ -66,8 +68,13 @@ impl Conditioner {
     }
 
     fn keep(&mut self, reading: &Reading, mono_ms: u64) -> bool {
+        if reading.series.is_retired() {
+            // Given up between its decoding and here: its number may mean another one already.
+            return true;
+        }
         let Some(slot) = self.slots.get_mut(&reading.series.id) else {
-            let rule = self.rules.iter().position(|rule| applies(rule, &reading.series));
+            let applies = |rule| !is_notification(&reading.series) && applies(rule, &reading.series);
+            let rule = self.rules.iter().position(applies);
             self.slots.insert(reading.series.id, Slot::new(reading, rule, mono_ms));
             return true;
         };
@@ -85,7 +92,7 @@ impl Conditioner {
         if !self.quality.stale {
             return;
         }
-        for slot in self.slots.values_mut().filter(|slot| !slot.stale) {
+        for slot in self.slots.values_mut().filter(|slot| !slot.stale && !is_notification(&slot.series)) {
             let fixed_s = slot.rule.map_or(0, |rule| self.rules[rule].stale_after_s);
             if now.mono_ms.saturating_sub(slot.seen_ms) >= time_out_ms(&self.quality, fixed_s, slot.interval_ms) {
                 (slot.stale, slot.kept, slot.kept_quality) = (true, Value::Absent, Quality::Stale);
@@ -96,6 +103,13 @@ impl Conditioner {
         }
     }
 
+    /// A reading that said so found no room: it is said again.
+    pub fn unmark(&mut self, series: &Series) {
+        if let Some(slot) = self.slots.get_mut(&series.id) {
+            slot.stale = false;
+        }
+    }
+
     /// Gives up the series that were silent for long, and returns them.
     pub fn retire(&mut self, mono_ms: u64) -> Vec<Arc<Series>> {
         let mut retired = Vec::new();
@@ -103,7 +117,8 @@ impl Conditioner {
         self.slots.retain(|_, slot| {
             let is_own = slot.series.key.context == Context::OwnShip;
             let limit_ms = if is_own { RETIRE_OWN_MS } else { RETIRE_OTHERS_MS };
-            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms);
+            let fixed_ms = slot.rule.map_or(0, |rule| u64::from(self.rules[rule].stale_after_s) * 1_000);
+            let keep = mono_ms.saturating_sub(slot.seen_ms) < limit_ms.max(stale_max_ms).max(fixed_ms);
             if !keep {
                 retired.push(Arc::clone(&slot.series));
             }
@@ -170,6 +185,10 @@ fn time_out_ms(quality: &QualityConfig, fixed_s: u32, interval_ms: f64) -> u64 {
         (0, true) => ((interval_ms * f64::from(quality.stale_intervals)) as u64).min(max_ms).max(min_ms),
         (fixed_s, _) => u64::from(fixed_s) * 1_000,
     }
+}
+
+fn is_notification(series: &Series) -> bool {
+    series.key.path.starts_with(NOTIFICATIONS)
 }
 
 fn applies(rule: &SeriesConfig, series: &Series) -> bool {
@@ -294,6 +313,20 @@ mod tests {
         assert!(bench.number(2.5));
         assert!(bench.say("navigation.speedOverGround", Value::Float(1.0), Quality::Good));
         assert!(bench.say("navigation.speedOverGround", Value::Float(1.0), Quality::Good), "no rule, all kept");
+    }
+
+    #[test]
+    fn notifications_are_all_kept_and_never_stale() {
+        let of_all = SeriesConfig { path: "*".to_owned(), interval_min_ms: 1_000, stale_after_s: 3, ..rule() };
+        let mut bench = bench(vec![of_all]);
+        for _ in 0..10 {
+            assert!(bench.say("notifications.alarm", Value::text("{}"), Quality::Good));
+        }
+        assert!(bench.number(2.0) && !bench.number(3.0), "the rule is in force");
+        bench.clock.advance_ms(RETIRE_OWN_MS);
+        let stale: Vec<_> = bench.gone_stale().iter().map(|reading| reading.series.key.path.to_string()).collect();
+        assert_eq!(stale, ["environment.depth.belowTransducer"]);
+        assert_eq!(bench.conditioner.retire(bench.clock.now().mono_ms).len(), 2, "but given up like all");
     }
 
     #[test]

@@ -11,7 +11,10 @@ use crate::bus::Lane;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
+use crate::wire::SourceInfo;
+use crate::wire::can::FrameDecoder;
 
+use super::address_book::AddressBook;
 use super::arbiter::Arbiter;
 use super::backoff::Backoff;
 use super::condition::Conditioner;
@@ -30,6 +33,7 @@ pub(crate) struct BusContext {
     lane: Lane,
     conditioner: Arc<Mutex<Conditioner>>,
     arbiter: Arc<Mutex<Arbiter>>,
+    addresses: Arc<Mutex<AddressBook>>,
 }
 
 impl BusContext {
@@ -39,6 +43,7 @@ impl BusContext {
         conditioner: Conditioner,
         arbiter: Arc<Mutex<Arbiter>>,
     ) -> Self {
+        let addresses = AddressBook::open(shared.data_dir.as_deref(), stats.name());
         Self {
             stats,
             clock: shared.clock.clone(),
@@ -49,6 +54,7 @@ impl BusContext {
             tuning: shared.tuning,
             conditioner: Arc::new(Mutex::new(conditioner)),
             arbiter,
+            addresses: Arc::new(Mutex::new(addresses)),
         }
     }
 
@@ -73,6 +79,24 @@ impl BusContext {
     pub(crate) fn opened(&self, listening_on: Option<SocketAddr>) {
         tracing::info!(bus = self.stats.name(), "the bus is open");
         self.stats.opened(listening_on.map(|address| address.to_string()));
+    }
+
+    /// Tells a new decoder which devices were heard before.
+    pub(crate) fn recall(&self, decoder: &mut dyn FrameDecoder) {
+        lock(&self.addresses).tell(decoder);
+    }
+
+    /// Tells the devices heard so far to those who look at the bus, and keeps them for the next start.
+    pub(crate) fn know(&self, sources: Vec<SourceInfo>) {
+        let page = lock(&self.addresses).take(&sources, self.clock.now().mono_ms);
+        self.stats.know(sources);
+        let Some(page) = page else { return };
+        let bus = self.stats.name().to_owned();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = page.write() {
+                tracing::warn!(bus, %error, "which device has which address could not be kept for the next start");
+            }
+        });
     }
 
     /// Rests after a read that left nothing waiting; `false` when the gateway stops.
@@ -105,6 +129,7 @@ impl BusContext {
         let mut readings = Vec::new();
         let now = self.clock.now();
         lock(&self.conditioner).stale(now, &mut readings);
+        let found = readings.len();
         for reading in &readings {
             lock(&self.arbiter).silent(reading, now.mono_ms);
         }
@@ -112,8 +137,13 @@ impl BusContext {
             lock(&self.arbiter).forget(&series);
             self.registry.retire(&series);
         }
-        self.stats.stale(readings.len(), lock(&self.conditioner).stale_series());
-        self.push(&mut readings);
+        self.lane.offer(&mut readings);
+        for refused in &readings {
+            lock(&self.conditioner).unmark(&refused.series);
+        }
+        let told = found - readings.len();
+        self.count(told as u64, 0);
+        self.stats.stale(told, lock(&self.conditioner).stale_series());
     }
 
     fn push(&self, readings: &mut Vec<Reading>) {

@@ -9,9 +9,9 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::clock::{ClockQuality, EARLIEST_PLAUSIBLE, Now, Stamp};
-use crate::reading::{Context, Reading, Series, SeriesKey, SeriesRegistry};
+use crate::reading::{Context, Reading, SERIES_MAX, Series, SeriesKey, SeriesRegistry};
 use crate::wire::can::{Frame, FrameDecoder};
-use crate::wire::{Decoded, Sink, Source, StreamDecoder, unit};
+use crate::wire::{Decoded, Sink, Source, SourceInfo, StreamDecoder, unit};
 
 use super::rejects::{RejectLog, Say, sample};
 use super::stats::{BusStats, REASON_SERIES_LIMIT};
@@ -20,8 +20,12 @@ use super::stats::{BusStats, REASON_SERIES_LIMIT};
 /// wrong; our clock, once believed at all, is not that wrong.
 const OBSERVED_APART_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
 
-/// Series of a bus below which the retired ones among them are not looked for.
-const KNOWN_MIN: usize = 64;
+/// Series that one bus may have: half of all, so that one that invents sources leaves the others theirs. An AIS receiver
+/// has room for some 600 targets of a dozen series.
+const BUS_SERIES_MAX: usize = SERIES_MAX / 2;
+
+/// The least time between two looks for series that were given up, on a bus that has all it may have.
+const SWEEP_INTERVAL_MIN_MS: u64 = 1_000;
 
 /// Makes readings of what a bus receives. `D` takes bytes, or frames.
 #[derive(Debug)]
@@ -57,12 +61,11 @@ impl Intake<dyn StreamDecoder> {
     /// stand another device.
     pub(crate) fn end_of_stream(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.decoder.end_of_stream(now.mono_ms, &mut self.maker.at(now, out));
-        self.maker.stats.know(self.decoder.sources());
     }
 
-    /// Tells the devices heard so far to those who look at the bus.
-    pub(crate) fn tell_sources(&self) {
-        self.maker.stats.know(self.decoder.sources());
+    /// The devices heard so far.
+    pub(crate) fn sources(&self) -> Vec<SourceInfo> {
+        self.decoder.sources()
     }
 }
 
@@ -81,12 +84,11 @@ impl Intake<dyn FrameDecoder> {
     /// The interface went away.
     pub(crate) fn end_of_frames(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.decoder.end(now.mono_ms, &mut self.maker.at(now, out));
-        self.maker.stats.know(self.decoder.sources());
     }
 
-    /// Tells the devices heard so far to those who look at the bus.
-    pub(crate) fn tell_sources(&self) {
-        self.maker.stats.know(self.decoder.sources());
+    /// The devices heard so far.
+    pub(crate) fn sources(&self) -> Vec<SourceInfo> {
+        self.decoder.sources()
     }
 }
 
@@ -97,6 +99,8 @@ pub(crate) struct ReadingMaker {
     known: HashMap<SeriesId, Arc<Series>>,
     registry: SeriesRegistry,
     rejects: RejectLog,
+    ignored: RejectLog,
+    swept_ms: Option<u64>,
 }
 
 /// A series of this bus, in the decoder's words. Built by moving what was decoded: no allocation.
@@ -110,7 +114,14 @@ struct SeriesId {
 
 impl ReadingMaker {
     pub(crate) fn new(stats: Arc<BusStats>, registry: SeriesRegistry) -> Self {
-        Self { stats, registry, known: HashMap::new(), rejects: RejectLog::default() }
+        Self {
+            stats,
+            registry,
+            known: HashMap::new(),
+            rejects: RejectLog::default(),
+            ignored: RejectLog::default(),
+            swept_ms: None,
+        }
     }
 
     /// The sink of what came at `now`; its readings are appended to `out`.
@@ -118,12 +129,12 @@ impl ReadingMaker {
         Taking { maker: self, now, out, messages: 0 }
     }
 
-    fn series(&mut self, id: SeriesId, unit_of: Option<&'static str>) -> Option<Arc<Series>> {
+    fn series(&mut self, id: SeriesId, unit_of: Option<&'static str>, mono_ms: u64) -> Option<Arc<Series>> {
         if let Some(series) = self.known.get(&id).filter(|series| !series.is_retired()) {
             return Some(Arc::clone(series));
         }
-        if self.known.len() >= self.registry.len().max(KNOWN_MIN) {
-            self.known.retain(|_, series| !series.is_retired());
+        if !self.has_room(mono_ms) {
+            return None;
         }
         let key = SeriesKey {
             context: id.context,
@@ -132,9 +143,25 @@ impl ReadingMaker {
             instance: Arc::from(&*id.instance),
         };
         let series = self.registry.series_in(&key, unit_of.unwrap_or_else(|| unit(&id.path)))?;
-        // No more than twice what the registry has: what it refused is not kept, what it retired is let go above.
         self.known.insert(id, Arc::clone(&series));
         Some(series)
+    }
+
+    /// Whether one more series may be had; what was given up leaves its place.
+    fn has_room(&mut self, mono_ms: u64) -> bool {
+        let is_due = self.swept_ms.is_none_or(|ms| mono_ms.saturating_sub(ms) >= SWEEP_INTERVAL_MIN_MS);
+        if self.known.len() >= BUS_SERIES_MAX && is_due {
+            self.swept_ms = Some(mono_ms);
+            self.known.retain(|_, series| !series.is_retired());
+        }
+        self.known.len() < BUS_SERIES_MAX
+    }
+
+    fn ignore(&mut self, reason: &'static str, count: u64, what: &dyn Display, now: Now) {
+        self.stats.ignored(reason, count);
+        if self.ignored.note(reason, count, now.mono_ms) == Say::First {
+            tracing::info!(bus = self.stats.name(), reason, %what, "passed over; more of it is only counted");
+        }
     }
 
     fn reject(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8], now: Now) {
@@ -164,7 +191,8 @@ impl Sink for Taking<'_> {
         self.messages += 1;
         let now = self.now;
         for Decoded { context, path, source, instance, unit, value, quality, observed_at } in readings.drain(..) {
-            let Some(series) = self.maker.series(SeriesId { context, path, source, instance }, unit) else {
+            let Some(series) = self.maker.series(SeriesId { context, path, source, instance }, unit, now.mono_ms)
+            else {
                 self.maker.reject(REASON_SERIES_LIMIT, 1, &"no room for another series", b"", now);
                 continue;
             };
@@ -181,6 +209,10 @@ impl Sink for Taking<'_> {
 
     fn dropped(&mut self, reason: &'static str, count: u64, why: &dyn Display, near: &[u8]) {
         self.maker.reject(reason, count, why, near, self.now);
+    }
+
+    fn ignored(&mut self, reason: &'static str, count: u64, what: &dyn Display, _near: &[u8]) {
+        self.maker.ignore(reason, count, what, self.now);
     }
 }
 
@@ -289,9 +321,29 @@ mod tests {
         }
         assert_eq!((registry.len(), intake.maker.known.len()), (2, 2));
         // `PA` to `PZ` are no talkers: `P` opens a proprietary sentence.
-        let dropped = rejected(&intake, REASON_SERIES_LIMIT) + rejected(&intake, REASON_UNSUPPORTED);
+        let ignored = intake.maker.stats.snapshot(now).ignored;
+        let dropped = rejected(&intake, REASON_SERIES_LIMIT) + ignored[REASON_UNSUPPORTED];
         assert_eq!(dropped + kept as u64, 26 * 26, "each is kept or counted");
         assert_eq!(taken(&mut intake, &line("AADBT,7.8,f,2.4,M,1.3,F"), now).len(), 1);
+    }
+
+    #[test]
+    fn one_bus_has_half_of_all_series_and_those_given_up_make_room() {
+        let registry = SeriesRegistry::default();
+        let mut maker =
+            ReadingMaker::new(Arc::new(BusStats::new("a", Protocol::Can, "can://a", BusState::Open)), registry);
+        let id = |number: u32| SeriesId {
+            context: Context::OwnShip,
+            path: "a".into(),
+            source: Source::Identifier(number),
+            instance: "".into(),
+        };
+        let had: Vec<_> = (0..10_000).filter_map(|number| maker.series(id(number), None, 0)).collect();
+        assert_eq!((had.len(), maker.known.len()), (BUS_SERIES_MAX, BUS_SERIES_MAX));
+        had.iter().take(100).for_each(|series| maker.registry.retire(series));
+        assert!(maker.series(id(20_000), None, 999).is_none(), "not looked for yet");
+        let more = (0..200).filter_map(|number| maker.series(id(30_000 + number), None, 1_000)).count();
+        assert_eq!(more, 100);
     }
 
     #[test]

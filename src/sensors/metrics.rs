@@ -3,6 +3,7 @@
 //!
 //! It refuses to count anything itself: one number, one place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +41,14 @@ const COUNTERS: [BusCounter; 8] = [
     }),
 ];
 
+/// A counter of each bus and reason.
+type ReasonCounter = (&'static str, &'static str, fn(&BusSnapshot) -> &BTreeMap<&'static str, u64>);
+
+const BY_REASON: [ReasonCounter; 2] = [
+    ("sensor_rejected", "Messages or readings dropped, by reason", |bus| &bus.rejected),
+    ("sensor_ignored", "Sound messages passed over on purpose, by reason", |bus| &bus.ignored),
+];
+
 impl SensorMetrics {
     /// The metrics of `buses`.
     pub fn new(buses: Vec<Arc<BusStats>>, clock: Clock) -> Self {
@@ -63,12 +72,13 @@ impl Collector for SensorMetrics {
                 ConstCounter::new(value(bus)).encode(metric.encode_family(&labels)?)?;
             }
         }
-        let help = "Lines or readings dropped, by reason";
-        let mut metric = encoder.encode_descriptor("sensor_rejected", help, None, MetricType::Counter)?;
-        for bus in &buses {
-            for (reason, count) in &bus.rejected {
-                let labels = [("bus", bus.name.as_str()), ("reason", *reason)];
-                ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+        for (name, help, reasons) in BY_REASON {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for bus in &buses {
+                for (reason, count) in reasons(bus) {
+                    let labels = [("bus", bus.name.as_str()), ("reason", *reason)];
+                    ConstCounter::new(*count).encode(metric.encode_family(&labels)?)?;
+                }
             }
         }
         let help = "Series that are silent for too long";

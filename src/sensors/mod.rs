@@ -4,6 +4,7 @@
 //! the series that the registry admits, a lane. When one bus dies, floods, or sends garbage, the others notice nothing.
 //! Nothing is ever written to a bus but Modbus questions that read (invariant 10).
 
+mod address_book;
 mod arbiter;
 mod backoff;
 mod condition;
@@ -13,6 +14,7 @@ mod metrics;
 mod modbus;
 mod pattern;
 mod plan;
+pub mod probe;
 mod rate;
 mod rejects;
 mod serial;
@@ -33,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::config::GatewayConfig;
 use crate::config::address::AddressError;
+use crate::config::{BusConfig, GatewayConfig};
 use crate::entropy::Entropy;
 use crate::reading::SeriesRegistry;
 
@@ -44,6 +46,7 @@ use context::BusContext;
 use plan::Plan;
 
 pub use metrics::SensorMetrics;
+pub use modbus::map_file as modbus_map;
 pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_LIMIT};
 
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.
@@ -53,8 +56,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02, 2.4.1,
-/// has 1 s at 9,600 baud as usual.
+/// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02,
+/// 2.4.1, has 1 s at 9,600 baud as usual.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The first wait after a failure.
@@ -232,6 +235,8 @@ pub struct SensorsContext {
     pub shutdown: CancellationToken,
     /// The times that buses keep.
     pub tuning: Tuning,
+    /// Where it is kept which devices were heard; `None`: nowhere.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// The running buses.
@@ -246,7 +251,8 @@ impl Sensors {
     /// Starts a task for each enabled bus. Fails, having started none, when one of them cannot be set up as it is
     /// configured.
     pub fn spawn(config: &GatewayConfig, context: &SensorsContext) -> Result<Self, SensorsError> {
-        let plans = config.bus.iter().map(|bus| Plan::new(bus, config)).collect::<Result<Vec<_>, _>>()?;
+        let plan = |bus: &BusConfig| bus.enabled.then(|| Plan::new(bus, config)).transpose();
+        let plans = config.bus.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
         let mut sensors = Self { stats: Vec::new(), tasks: Vec::new(), clock: context.clock.clone() };
         let arbiter = Arc::new(Mutex::new(Arbiter::new(config.priority.clone())));
         let rules: Arc<[_]> = config.series.clone().into();
@@ -255,7 +261,7 @@ impl Sensors {
             let state = if bus.enabled { BusState::Connecting } else { BusState::Disabled };
             let stats = Arc::new(BusStats::new(&bus.name, bus.protocol, &bus.address, state));
             sensors.stats.push(Arc::clone(&stats));
-            if bus.enabled {
+            if let Some(plan) = plan {
                 let conditioner = Conditioner::new(config.quality.clone(), Arc::clone(&rules));
                 let context = BusContext::new(context, stats, conditioner, Arc::clone(&arbiter));
                 contexts.push(context.clone());

@@ -1,12 +1,14 @@
 //! What a bus of the configuration comes to: which decoder behind which transport. Made once, before any bus starts, so
 //! that what can never work is told at the start.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::address::Address;
-use crate::config::{BusConfig, Format, GatewayConfig, Protocol};
+use crate::config::{BusConfig, Format, GatewayConfig, Parity, Protocol};
 use crate::wire::can::{self, CanStream, FrameDecoder};
 use crate::wire::{StreamDecoder, dbc, iec61162_450, j1939, nmea0183, nmea2000};
 
@@ -18,6 +20,9 @@ use super::{SensorsError, serial, socketcan, tcp, udp};
 /// Bits a second of a serial port that carries CAN frames, where none is configured: what the gateways of Actisense and
 /// Yacht Devices are delivered with.
 const CAN_GATEWAY_BAUD: u32 = 115_200;
+
+/// The largest DBC file that is read: the largest of cars have 2 MB.
+const DBC_FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// A bus that can be started, and started again.
 #[derive(Clone, Debug)]
@@ -33,7 +38,7 @@ pub(crate) enum Plan {
 pub(crate) enum Transport {
     Tcp { host: String, port: u16 },
     Udp { address: SocketAddr, interfaces: Vec<String> },
-    Serial { path: PathBuf, baud: u32 },
+    Serial { path: PathBuf, baud: u32, parity: Parity },
     Can { interface: String },
 }
 
@@ -54,12 +59,14 @@ pub(crate) enum CanProtocol {
 }
 
 impl CanProtocol {
-    fn decoder(&self) -> Box<dyn FrameDecoder> {
-        match self {
+    fn decoder(&self, context: &BusContext) -> Box<dyn FrameDecoder> {
+        let mut decoder: Box<dyn FrameDecoder> = match self {
             Self::Nmea2000 => Box::new(nmea2000::Decoder::new()),
             Self::J1939 => Box::new(j1939::Decoder::new()),
-            Self::Dbc(map) => Box::new(dbc::Decoder::new(Arc::clone(map))),
-        }
+            Self::Dbc(map) => return Box::new(dbc::Decoder::new(Arc::clone(map))),
+        };
+        context.recall(&mut *decoder);
+        decoder
     }
 }
 
@@ -75,11 +82,11 @@ impl Decoding {
         Ok(Self::Can(protocol, carrier(bus.format)))
     }
 
-    fn decoder(&self) -> Box<dyn StreamDecoder> {
+    fn decoder(&self, context: &BusContext) -> Box<dyn StreamDecoder> {
         match self {
             Self::Nmea0183 => Box::new(nmea0183::Stream::default()),
             Self::Iec61162_450 => Box::new(iec61162_450::Stream::default()),
-            Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder())),
+            Self::Can(protocol, format) => Box::new(CanStream::new(*format, protocol.decoder(context))),
         }
     }
 }
@@ -96,8 +103,13 @@ const fn carrier(format: Format) -> can::Format {
 
 fn read_dbc(bus: &str, path: &Path) -> Result<dbc::Map, SensorsError> {
     let refused = |problem| SensorsError::File { bus: bus.to_owned(), path: path.to_owned(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    dbc::Map::parse(&text).map_err(|error| refused(error.to_string()))
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(DBC_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| refused(error.to_string()))?;
+    if bytes.len() as u64 > DBC_FILE_BYTES_MAX {
+        return Err(refused(format!("more than {DBC_FILE_BYTES_MAX} bytes")));
+    }
+    dbc::Map::parse(&dbc::text_of(&bytes)).map_err(|error| refused(error.to_string()))
 }
 
 impl Plan {
@@ -121,21 +133,28 @@ impl Plan {
 }
 
 async fn listen(context: BusContext, transport: Transport, decoding: Decoding) {
-    let (stats, registry) = (context.stats.clone(), context.registry.clone());
+    let intake = |decoder| Intake::new(context.stats.clone(), context.registry.clone(), decoder);
     match (transport, decoding) {
         (Transport::Can { interface }, Decoding::Can(protocol, _)) => {
-            socketcan::run(context, interface, Intake::new(stats, registry, protocol.decoder())).await;
+            let decoder = protocol.decoder(&context);
+            let intake = Intake::new(context.stats.clone(), context.registry.clone(), decoder);
+            socketcan::run(context, interface, intake).await;
         }
-        (Transport::Can { .. }, _) => tracing::error!(bus = stats.name(), "nothing but frames comes from can://"),
+        (Transport::Can { .. }, _) => {
+            tracing::error!(bus = context.stats.name(), "nothing but frames comes from can://")
+        }
         (Transport::Tcp { host, port }, decoding) => {
-            tcp::run(context, host, port, Intake::new(stats, registry, decoding.decoder())).await;
+            let intake = intake(decoding.decoder(&context));
+            tcp::run(context, host, port, intake).await;
         }
         (Transport::Udp { address, interfaces }, decoding) => {
-            udp::run(context, address, interfaces, Intake::new(stats, registry, decoding.decoder())).await;
+            let intake = intake(decoding.decoder(&context));
+            udp::run(context, address, interfaces, intake).await;
         }
-        (Transport::Serial { path, baud }, decoding) => {
-            let intake = Intake::new(stats, registry, decoding.decoder());
-            serial::run(context, path, baud, || decoding.decoder(), intake).await;
+        (Transport::Serial { path, baud, parity }, decoding) => {
+            let intake = intake(decoding.decoder(&context));
+            let searching = context.clone();
+            serial::run(context, (path, baud, parity), move || decoding.decoder(&searching), intake).await;
         }
     }
 }
@@ -146,7 +165,7 @@ fn transport(address: Address, bus: &BusConfig) -> Transport {
         Address::Udp(address) => Transport::Udp { address, interfaces: bus.interfaces.clone() },
         Address::Serial(path) => {
             let baud = if bus.baud == 0 && bus.protocol.is_can() { CAN_GATEWAY_BAUD } else { bus.baud };
-            Transport::Serial { path, baud }
+            Transport::Serial { path, baud, parity: bus.parity }
         }
         Address::Can(interface) => Transport::Can { interface },
     }

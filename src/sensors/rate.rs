@@ -10,6 +10,10 @@ pub const RATES: [u32; 8] = [4_800, 38_400, 9_600, 115_200, 19_200, 57_600, 230_
 /// How long one rate is listened to. An instrument speaks at least each second; two of its turns fit.
 pub const LISTEN_MS: u64 = 2_500;
 
+/// How long is listened on where one sound message came and nothing was dropped: an AIS receiver in quiet water or a
+/// weather station speaks every ten seconds.
+pub const LISTEN_ON_MS: u64 = 30_000;
+
 /// Sound messages that prove a rate: one may be an accident where no checksum is asked for.
 pub const PROOF_MESSAGES: u64 = 2;
 
@@ -27,6 +31,15 @@ pub struct Heard {
     pub dropped: u64,
 }
 
+/// What listens to a line whose rate is not known.
+pub trait Listener {
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: &[u8], mono_ms: u64);
+
+    /// What came so far.
+    fn heard(&self) -> Heard;
+}
+
 /// What follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -41,13 +54,20 @@ pub enum Judgement {
 impl Heard {
     /// Judges what came within `elapsed_ms` of listening.
     pub const fn judge(self, elapsed_ms: u64) -> Judgement {
-        if self.messages >= PROOF_MESSAGES && self.messages > self.dropped {
+        let makes_sense = self.messages > self.dropped;
+        let is_over = elapsed_ms >= self.listen_ms();
+        if makes_sense && (self.messages >= PROOF_MESSAGES || is_over) {
             Judgement::Right
-        } else if elapsed_ms >= LISTEN_MS || (self.bytes >= DISPROOF_BYTES && self.messages <= self.dropped) {
+        } else if is_over || (self.bytes >= DISPROOF_BYTES && !makes_sense) {
             Judgement::Wrong
         } else {
             Judgement::Listen
         }
+    }
+
+    /// How long to listen, by what came so far.
+    pub const fn listen_ms(self) -> u64 {
+        if self.messages > self.dropped { LISTEN_ON_MS } else { LISTEN_MS }
     }
 }
 
@@ -61,6 +81,9 @@ mod tests {
         assert_eq!(heard(160, 2, 1).judge(10), Judgement::Right, "the first line was cut by the opening");
         assert_eq!(heard(160, 2, 2).judge(10), Judgement::Listen);
         assert_eq!(heard(80, 1, 0).judge(100), Judgement::Listen);
+        assert_eq!(heard(80, 1, 0).judge(LISTEN_MS), Judgement::Listen, "it speaks seldom");
+        assert_eq!(heard(80, 1, 0).judge(LISTEN_ON_MS), Judgement::Right);
+        assert_eq!(heard(80, 1, 1).judge(LISTEN_MS), Judgement::Wrong);
         assert_eq!(heard(0, 0, 0).judge(LISTEN_MS), Judgement::Wrong);
         assert_eq!(heard(DISPROOF_BYTES, 0, 3).judge(10), Judgement::Wrong);
         assert_eq!(heard(DISPROOF_BYTES, 1, 3).judge(10), Judgement::Wrong, "a sentence left over from the other rate");

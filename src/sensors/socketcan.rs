@@ -47,15 +47,21 @@ async fn session(
     interface: &str,
     intake: &mut Intake<dyn FrameDecoder>,
 ) -> Result<(), SensorsError> {
-    let cannot = |source| SensorsError::Interface { interface: interface.to_owned(), source };
-    let socket = CanSocket::open(interface).map_err(cannot)?;
-    socket.set_error_filter_accept_all().map_err(cannot)?;
+    let socket = open(interface)?;
     context.opened(None);
     let mut readings = Vec::new();
     let end = read(context, &socket, intake, &mut readings).await;
     intake.end_of_frames(context.clock.now(), &mut readings);
     context.hand_over_now(&mut readings);
     end
+}
+
+/// Opens the interface for data and error frames.
+pub(super) fn open(interface: &str) -> Result<CanSocket, SensorsError> {
+    let cannot = |source| SensorsError::Interface { interface: interface.to_owned(), source };
+    let socket = CanSocket::open(interface).map_err(cannot)?;
+    socket.set_error_filter_accept_all().map_err(cannot)?;
+    Ok(socket)
 }
 
 async fn read(
@@ -93,7 +99,7 @@ async fn read(
         }
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
-            intake.tell_sources();
+            context.know(intake.sources());
         }
         context.stats.buffers(intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         unyielded += 1;
@@ -105,7 +111,8 @@ async fn read(
     }
 }
 
-fn frame(id: Id, data: &[u8]) -> Option<Frame> {
+/// A data frame of the kernel's as a frame of ours.
+pub(super) fn frame(id: Id, data: &[u8]) -> Option<Frame> {
     match id {
         Id::Standard(id) => Frame::standard(u32::from(id.as_raw()), data),
         Id::Extended(id) => Frame::extended(ExtendedId::as_raw(&id), data),
@@ -113,7 +120,7 @@ fn frame(id: Id, data: &[u8]) -> Option<Frame> {
 }
 
 /// The reason that an error frame is counted under.
-fn reason(identifier: u32) -> &'static str {
+pub(super) fn reason(identifier: u32) -> &'static str {
     ERRORS.iter().find(|(bit, _)| identifier & bit != 0).map_or("can_error_frame", |(_, name)| name)
 }
 

@@ -92,6 +92,7 @@ struct Rest {
     last_error: String,
     listening_on: String,
     rejected: BTreeMap<&'static str, u64>,
+    ignored: BTreeMap<&'static str, u64>,
     rate: RateWindow,
     sources: Vec<SourceInfo>,
 }
@@ -137,6 +138,8 @@ pub struct BusSnapshot {
     pub readings: u64,
     /// What was dropped, by reason: lines, or readings (`series_limit`, `bus_full`).
     pub rejected: BTreeMap<&'static str, u64>,
+    /// What was sound and passed over on purpose, by reason: copies, sentences and PGNs that no table has.
+    pub ignored: BTreeMap<&'static str, u64>,
     /// Readings whose own time was not believed and that are dated by their arrival.
     pub observed_at_implausible: u64,
     /// Readings of sources that another one is preferred to: recorded, not shown first.
@@ -221,6 +224,7 @@ impl BusStats {
             sentences: self.sentences.load(Ordering::Relaxed),
             readings: self.readings(),
             rejected: rest.rejected.clone(),
+            ignored: rest.ignored.clone(),
             observed_at_implausible: self.implausible.load(Ordering::Relaxed),
             standby: self.standby.load(Ordering::Relaxed),
             thinned: self.thinned.load(Ordering::Relaxed),
@@ -296,15 +300,22 @@ impl BusStats {
     }
 
     pub(crate) fn rejected(&self, reason: &'static str, count: u64) {
-        let mut rest = self.rest();
-        let known = rest.rejected.contains_key(reason) || rest.rejected.len() < REASONS_MAX - 1;
-        *rest.rejected.entry(if known { reason } else { REASON_OTHER }).or_default() += count;
+        count_reason(&mut self.rest().rejected, reason, count);
+    }
+
+    pub(crate) fn ignored(&self, reason: &'static str, count: u64) {
+        count_reason(&mut self.rest().ignored, reason, count);
     }
 
     /// Numbers and texts are valid at every instant, so a panic elsewhere while they were locked does no harm.
     fn rest(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn count_reason(reasons: &mut BTreeMap<&'static str, u64>, reason: &'static str, count: u64) {
+    let known = reasons.contains_key(reason) || reasons.len() < REASONS_MAX - 1;
+    *reasons.entry(if known { reason } else { REASON_OTHER }).or_default() += count;
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use super::intake::Intake;
 use super::stats::BusState;
 use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 
-/// Bytes of one read: at 38,400 baud four seconds, at the planned load of 600 kB/s 25 ms. With the decoder's one message
-/// this is all that a bus holds of its stream.
+/// Bytes of one read: at 38,400 baud four seconds, at the planned load of 600 kB/s 25 ms. With the decoder's one
+/// message this is all that a bus holds of its stream.
 pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
 
 /// When an open stream is given up.
@@ -114,7 +114,7 @@ async fn read(
         }
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
-            intake.tell_sources();
+            context.know(intake.sources());
         }
         context.stats.buffers(READ_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         context.hand_over(readings).await;

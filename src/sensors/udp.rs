@@ -1,14 +1,16 @@
-//! A bus of datagrams: whoever sends to our port, or to a multicast group that is joined. A datagram is a unit: its last
-//! line ends with it, and the next datagram may come from another sender.
+//! A bus of datagrams: whoever sends to our port, or to a multicast group that is joined. A datagram is a unit: its
+//! last line ends with it, and the next datagram may come from another sender.
 //!
 //! Datagrams cannot be held back: what the lane cannot take is refused and counted as `bus_full`. What the kernel drops
 //! because this task was not run in time is counted by the kernel only (`/proc/net/udp`, column drops). It never sends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
 use crate::reading::Reading;
 use crate::wire::StreamDecoder;
@@ -20,7 +22,7 @@ use super::stream::READ_BYTES_MAX;
 use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 
 /// The largest datagram: 65,535 bytes less the headers, rounded up.
-const DATAGRAM_BYTES_MAX: usize = 64 << 10;
+pub(super) const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 
 /// Runs until shutdown. `interfaces` are those that a multicast group is joined on, by name or IPv4 address.
 pub(crate) async fn run(
@@ -53,6 +55,8 @@ async fn session(
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let mut readings = Vec::new();
     let (mut unyielded, mut told_ms) = (0, 0);
+    // A group is left without a word when its interface goes, and is not joined again when it returns.
+    let idle_max = if is_group(address) { context.tuning.read_idle_max } else { Duration::MAX };
     loop {
         let received = match socket.try_recv(&mut buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -61,11 +65,12 @@ async fn session(
                 if !context.rest().await {
                     return Ok(());
                 }
-                tokio::select! {
+                let received = tokio::select! {
                     biased;
                     () = context.shutdown.cancelled() => return Ok(()),
-                    received = socket.recv(&mut buffer) => received,
-                }
+                    received = timeout(idle_max, socket.recv(&mut buffer)) => received,
+                };
+                received.map_err(|_| SensorsError::Silent { seconds: idle_max.as_secs() })?
             }
             received => received,
         };
@@ -75,7 +80,7 @@ async fn session(
         intake.end_of_datagram(now, &mut readings);
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
-            intake.tell_sources();
+            context.know(intake.sources());
         }
         context.stats.buffers(DATAGRAM_BYTES_MAX + intake.held_bytes() + readings.capacity() * size_of::<Reading>());
         // A flood is handed over, and gives way to the other buses after each full buffer, as in `stream`.
@@ -88,15 +93,21 @@ async fn session(
     }
 }
 
-async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
+/// Binds the port, or joins the group on each interface.
+pub(super) async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
     match address.ip() {
-        IpAddr::V4(group) if group.is_multicast() => {
+        IpAddr::V4(group) if is_group(address) => {
             let socket = join(address, group, interfaces)?;
             UdpSocket::from_std(socket.into()).map_err(cannot)
         }
         _ => UdpSocket::bind(address).await.map_err(cannot),
     }
+}
+
+/// Whether the address is that of a group to join.
+fn is_group(address: SocketAddr) -> bool {
+    matches!(address.ip(), IpAddr::V4(ip) if ip.is_multicast())
 }
 
 /// Joins the group on each interface. Bound to the group's own address, so that nothing else on the port comes in; the
@@ -106,6 +117,8 @@ fn join(address: SocketAddr, group: Ipv4Addr, interfaces: &[String]) -> Result<S
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).map_err(cannot)?;
     socket.set_reuse_address(true).map_err(cannot)?;
     socket.set_nonblocking(true).map_err(cannot)?;
+    // Else what others of this machine joined on other interfaces comes in too.
+    socket.set_multicast_all_v4(false).map_err(cannot)?;
     socket.bind(&address.into()).map_err(cannot)?;
     if interfaces.is_empty() {
         socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED).map_err(cannot)?;

@@ -124,7 +124,8 @@ fn rudder(telling: &Telling<'_>) -> Vec<Payload> {
 /// Reference 1: magnetic; with deviation 0 and variation.
 fn heading(telling: &Telling<'_>) -> Vec<Payload> {
     let magnetic = sid(telling).value(radians(telling.vessel.heading - VARIATION), RADIANS, 16);
-    let corrected = magnetic.signed(0.0, RADIANS, 16).signed(VARIATION.to_radians(), RADIANS, 16);
+    // The sensor's own heading and the corrected one are readings.
+    let corrected = magnetic.signed(0.0, RADIANS, 16).holds(1).signed(VARIATION.to_radians(), RADIANS, 16);
     vec![corrected.part(1, 2).absent(6)]
 }
 
@@ -291,6 +292,6 @@ mod tests {
         assert!((vessel.heading - 35.0).abs() < 1e-9, "nothing moved yet");
         // 32.9 degrees are 0.574213 rad: 5,742, 166E hex; variation 2.1 degrees: 367, 016F hex.
         assert_eq!(heading.payload, [0, 0x6E, 0x16, 0, 0, 0x6F, 0x01, 0xFD]);
-        assert_eq!(heading.count.readings, 3);
+        assert_eq!(heading.count.readings, 4, "the sensor's, the corrected one, deviation, variation");
     }
 }

@@ -68,7 +68,8 @@ pub struct SimOptions {
     pub client_batches_max: usize,
     /// Faults on every output.
     pub faults: Vec<Fault>,
-    /// Whether the vessel is silent until [`SimHandle::begin`]: whoever is to hear each word may have to be there first.
+    /// Whether the vessel is silent until [`SimHandle::begin`]: whoever is to hear each word may have to be there
+    /// first.
     pub held: bool,
 }
 

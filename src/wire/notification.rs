@@ -10,6 +10,13 @@ use crate::reading::{TEXT_BYTES_MAX, Value};
 /// First part of the path of every notification.
 pub const NOTIFICATIONS: &str = "notifications.";
 
+/// Last part of the path of a notification that ends a list: what its source told under the same path with the prefix
+/// [`CODE`] and did not repeat since the list before is over. It is an alarm of nobody itself; its state is normal.
+pub const LIST_END: &str = ".dm1";
+
+/// How the path of a trouble code goes on where that of its list has [`LIST_END`].
+pub const CODE: &str = ".spn";
+
 /// The longest message: with the other keys it stays within [`TEXT_BYTES_MAX`].
 pub const MESSAGE_BYTES_MAX: usize = 120;
 

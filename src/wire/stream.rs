@@ -13,6 +13,12 @@ pub trait Sink {
     /// `count` things were dropped for `reason`, a fixed name as metrics label it. `why` is for people, `near` a sample
     /// of the bytes, as far as they are still at hand.
     fn dropped(&mut self, reason: &'static str, count: u64, why: &dyn fmt::Display, near: &[u8]);
+
+    /// `count` sound things were passed over on purpose: a copy through a second network, a sentence or PGN that no
+    /// table has. No fault of anybody's; whoever does not tell it apart counts it as dropped.
+    fn ignored(&mut self, reason: &'static str, count: u64, what: &dyn fmt::Display, near: &[u8]) {
+        self.dropped(reason, count, what, near);
+    }
 }
 
 /// Bytes of one bus in, readings out. Holds a bounded amount whatever comes. Time is handed in, in milliseconds of a

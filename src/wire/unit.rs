@@ -1,6 +1,233 @@
 //! The SI unit of each path that decoders make. A test holds it against Signal K's own list where that is at hand.
+//!
+//! It refuses to know the paths of device maps and DBC files: those carry their units themselves.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::nmea0183::unit_of_transducer;
+
+/// Units and the paths that have them, after Signal K 1.7. `group.*.leaf` stands for what there are several of:
+/// engines, tanks, batteries, courses, rooms. A whole path goes before these. Signal K gives reactive power in VAR and
+/// a power factor no unit; energies, and the powers of direct current, are ours. The signal of a satellite is C/N0,
+/// decibels of one hertz.
+const UNITS: &[(&str, &[&str])] = &[
+    ("deg", &["communication.ais.area", "navigation.*.position"]),
+    (
+        "rad",
+        &[
+            "environment.current.setMagnetic",
+            "environment.current.setTrue",
+            "environment.water.swell.directionTrue",
+            "environment.water.waves.directionTrue",
+            "environment.wind.angleApparent",
+            "environment.wind.angleTrueGround",
+            "environment.wind.angleTrueWater",
+            "environment.wind.directionMagnetic",
+            "environment.wind.directionTrue",
+            "environment.wind.gustDirectionTrue",
+            "navigation.attitude.pitch",
+            "navigation.attitude.roll",
+            "navigation.attitude.yaw",
+            "navigation.courseOverGroundMagnetic",
+            "navigation.courseOverGroundTrue",
+            "navigation.gnss.datumLatitudeOffset",
+            "navigation.gnss.datumLongitudeOffset",
+            "navigation.gnss.ellipseOrientation",
+            "navigation.gnss.satellite.azimuth",
+            "navigation.gnss.satellite.elevation",
+            "navigation.headingCompass",
+            "navigation.headingMagnetic",
+            "navigation.headingTrue",
+            "navigation.leewayAngle",
+            "navigation.magneticDeviation",
+            "navigation.magneticVariation",
+            "navigation.radarTargets.bearingRelative",
+            "navigation.radarTargets.courseRelative",
+            "navigation.radarTargets.courseTrue",
+            "steering.autopilot.target.headingMagnetic",
+            "steering.autopilot.target.headingTrue",
+            "steering.rudderAngle",
+            "steering.rudderAngleTarget",
+            "navigation.*.bearingTrue",
+            "navigation.*.bearingMagnetic",
+            "navigation.*.bearingTrackTrue",
+            "navigation.*.bearingTrackMagnetic",
+        ],
+    ),
+    ("rad/s", &["navigation.rateOfTurn"]),
+    (
+        "m",
+        &[
+            "communication.ais.transitionalZone",
+            "design.beam",
+            "design.draft.current",
+            "design.length.overall",
+            "environment.current.depth",
+            "environment.depth.belowKeel",
+            "environment.depth.belowSurface",
+            "environment.depth.belowTransducer",
+            "environment.depth.surfaceToTransducer",
+            "environment.depth.transducerToKeel",
+            "environment.heave",
+            "environment.outside.horizontalVisibility",
+            "environment.water.level",
+            "environment.water.swell.height",
+            "environment.water.waves.significantHeight",
+            "navigation.courseRhumbline.nextPoint.arrivalCircle",
+            "navigation.gnss.altitudeDeviation",
+            "navigation.gnss.altitudeError",
+            "navigation.gnss.antennaAltitude",
+            "navigation.gnss.bias",
+            "navigation.gnss.biasDeviation",
+            "navigation.gnss.datumAltitudeOffset",
+            "navigation.gnss.geoidalSeparation",
+            "navigation.gnss.horizontalError",
+            "navigation.gnss.latitudeDeviation",
+            "navigation.gnss.latitudeError",
+            "navigation.gnss.longitudeDeviation",
+            "navigation.gnss.longitudeError",
+            "navigation.gnss.positionError",
+            "navigation.gnss.rangeDeviation",
+            "navigation.gnss.rangeResidual",
+            "navigation.gnss.semiMajorDeviation",
+            "navigation.gnss.semiMinorDeviation",
+            "navigation.gnss.verticalError",
+            "navigation.log",
+            "navigation.radarTargets.closestDistance",
+            "navigation.trip.log",
+            "navigation.*.distance",
+            "navigation.*.crossTrackError",
+        ],
+    ),
+    (
+        "m/s",
+        &[
+            "environment.current.drift",
+            "environment.wind.gust",
+            "environment.wind.speedApparent",
+            "environment.wind.speedOverGround",
+            "environment.wind.speedTrue",
+            "navigation.radarTargets.speed",
+            "navigation.speedOverGround",
+            "navigation.speedOverGroundLongitudinal",
+            "navigation.speedOverGroundTransverse",
+            "navigation.speedThroughWater",
+            "navigation.speedThroughWaterLongitudinal",
+            "navigation.speedThroughWaterTransverse",
+            "performance.velocityMadeGood",
+            "performance.velocityMadeGoodToWaypoint",
+        ],
+    ),
+    ("m3", &["propulsion.*.used", "tanks.*.capacity"]),
+    ("m3/s", &["propulsion.*.rate", "propulsion.*.averageRate", "propulsion.*.economyRate"]),
+    (
+        "s",
+        &[
+            "communication.ais.quietTime",
+            "environment.water.swell.period",
+            "environment.water.waves.period",
+            "navigation.gnss.differentialAge",
+            "navigation.radarTargets.closestTime",
+            "electrical.*.timeRemaining",
+            "propulsion.*.runTime",
+        ],
+    ),
+    (
+        "Hz",
+        &[
+            "electrical.*.frequency",
+            "electrical.*.revolutions",
+            "propulsion.*.revolutions",
+            "propulsion.*.ratedRevolutions",
+        ],
+    ),
+    (
+        "K",
+        &[
+            "electrical.*.temperature",
+            "electrical.*.panelTemperature",
+            "electrical.*.regulatorTemperature",
+            "propulsion.*.temperature",
+            "propulsion.*.*Temperature",
+            "tanks.*.temperature",
+            "tanks.*.*Temperature",
+            "environment.*.temperature",
+            "environment.*.*Temperature",
+        ],
+    ),
+    (
+        "Pa",
+        &[
+            "propulsion.*.pressure",
+            "propulsion.*.oilPressure",
+            "propulsion.*.boostPressure",
+            "propulsion.*.coolantPressure",
+            "tanks.*.pressure",
+            "environment.*.pressure",
+            "environment.*.altimeterSetting",
+        ],
+    ),
+    (
+        "V",
+        &[
+            "electrical.*.voltage",
+            "electrical.*.ripple",
+            "electrical.*.lineNeutralVoltage",
+            "electrical.*.lineLineVoltage",
+            "electrical.*.panelVoltage",
+            "electrical.*.setpointVoltage",
+            "propulsion.*.alternatorVoltage",
+        ],
+    ),
+    (
+        "A",
+        &[
+            "electrical.*.current",
+            "electrical.*.panelCurrent",
+            "electrical.*.loadCurrent",
+            "electrical.*.setpointCurrent",
+        ],
+    ),
+    ("W", &["electrical.*.power", "electrical.*.realPower", "electrical.*.panelPower"]),
+    ("VA", &["electrical.*.apparentPower"]),
+    ("VAR", &["electrical.*.reactivePower"]),
+    (
+        "J",
+        &[
+            "electrical.*.energyImported",
+            "electrical.*.energyExported",
+            "electrical.*.energyCharged",
+            "electrical.*.energyDischarged",
+            "electrical.*.yieldToday",
+            "electrical.*.nominal",
+            "electrical.*.remaining",
+            "electrical.*.actual",
+            "electrical.*.dischargeLimit",
+        ],
+    ),
+    ("C", &["electrical.*.dischargeSinceFull", "electrical.*.lifetimeDischarge", "electrical.*.lifetimeRecharge"]),
+    (
+        "ratio",
+        &[
+            "environment.water.salinity",
+            "navigation.gnss.missedDetectionProbability",
+            "steering.trimTab.port",
+            "steering.trimTab.starboard",
+            "electrical.*.stateOfCharge",
+            "electrical.*.stateOfHealth",
+            "propulsion.*.trimState",
+            "propulsion.*.engineLoad",
+            "propulsion.*.engineTorque",
+            "tanks.*.currentLevel",
+            "environment.*.relativeHumidity",
+        ],
+    ),
+    ("dB", &["navigation.gnss.satellite.signalToNoise"]),
+];
+
+/// Between the group and the leaf of a pattern.
+const ANY: &str = ".*.";
 
 /// The SI unit of a path: `m`, `rad`, `m/s`, `K`, `Hz`, `deg` for positions; empty when it has none.
 pub fn unit(path: &str) -> &'static str {
@@ -11,234 +238,31 @@ pub fn unit(path: &str) -> &'static str {
             None => "",
         };
     }
-    if path.starts_with("propulsion.") {
-        return if path.ends_with(".revolutions") { "Hz" } else { unit_of_leaf(path) };
-    }
-    if path.starts_with("electrical.") {
-        return electrical(path.rsplit_once('.').map_or("", |(_, quantity)| quantity));
-    }
-    match path {
-        "navigation.position" => "deg",
-        "navigation.speedOverGround"
-        | "navigation.speedThroughWater"
-        | "environment.wind.speedApparent"
-        | "environment.wind.speedTrue"
-        | "environment.wind.speedOverGround" => "m/s",
-        "navigation.courseOverGroundTrue"
-        | "navigation.courseOverGroundMagnetic"
-        | "navigation.headingTrue"
-        | "navigation.headingMagnetic"
-        | "navigation.headingCompass"
-        | "navigation.magneticVariation"
-        | "navigation.magneticDeviation"
-        | "navigation.attitude.pitch"
-        | "navigation.attitude.roll"
-        | "navigation.attitude.yaw"
-        | "steering.rudderAngle"
-        | "environment.wind.angleApparent"
-        | "environment.wind.angleTrueWater"
-        | "environment.wind.directionTrue"
-        | "environment.wind.directionMagnetic" => "rad",
-        "navigation.rateOfTurn" => "rad/s",
-        "environment.depth.belowTransducer"
-        | "environment.depth.belowSurface"
-        | "environment.depth.belowKeel"
-        | "environment.depth.surfaceToTransducer"
-        | "environment.depth.transducerToKeel"
-        | "navigation.gnss.antennaAltitude"
-        | "navigation.gnss.geoidalSeparation"
-        | "design.length.overall"
-        | "design.beam"
-        | "design.draft.current" => "m",
-        "navigation.gnss.differentialAge" => "s",
-        "environment.water.temperature" | "environment.outside.temperature" => "K",
-        "environment.outside.pressure" => "Pa",
-        "environment.outside.relativeHumidity" => "ratio",
-        "environment.heave" | "navigation.log" | "navigation.trip.log" => "m",
-        "navigation.leewayAngle"
-        | "steering.rudderAngleTarget"
-        | "steering.autopilot.target.headingTrue"
-        | "steering.autopilot.target.headingMagnetic"
-        | "environment.wind.angleTrueGround"
-        | "environment.current.setTrue"
-        | "environment.current.setMagnetic" => "rad",
-        "navigation.speedThroughWaterLongitudinal"
-        | "navigation.speedThroughWaterTransverse"
-        | "navigation.speedOverGroundLongitudinal"
-        | "navigation.speedOverGroundTransverse"
-        | "environment.current.drift" => "m/s",
-        "navigation.gnss.satellite.elevation" | "navigation.gnss.satellite.azimuth" => "rad",
-        "navigation.gnss.satellite.signalToNoise" => "dB",
-        "steering.trimTab.port" | "steering.trimTab.starboard" => "ratio",
-        _ => match unit_of_bridge(path) {
-            "" => unit_of_leaf(path),
-            unit => unit,
-        },
-    }
+    let tables = TABLES.get_or_init(Tables::new);
+    tables.whole.get(path).copied().unwrap_or_else(|| tables.by_leaf(path))
 }
 
-/// The SI unit of what there are several of (engines, tanks, batteries, rooms, courses): the last part of the path
-/// tells it.
-fn unit_of_leaf(path: &str) -> &'static str {
-    let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
-    match (group, leaf) {
-        ("electrical", "current") => "A",
-        ("electrical", "realPower") => "W",
-        ("electrical", "reactivePower") => "VAR",
-        ("electrical", "frequency") | ("propulsion", "revolutionsRated") => "Hz",
-        ("electrical", "voltage" | "ripple" | "lineNeutralVoltage" | "lineLineVoltage")
-        | ("propulsion", "alternatorVoltage") => "V",
-        ("electrical", "stateOfCharge" | "stateOfHealth")
-        | ("propulsion", "trimState" | "engineLoad" | "engineTorque")
-        | ("tanks", "currentLevel")
-        | ("environment", "relativeHumidity") => "ratio",
-        ("electrical", "timeRemaining") | ("propulsion", "runTime") => "s",
-        ("propulsion", "used") | ("tanks", "capacity") => "m3",
-        ("propulsion", "rate" | "averageRate" | "economyRate") => "m3/s",
-        ("propulsion" | "tanks" | "environment", "pressure")
-        | ("propulsion", "oilPressure" | "boostPressure" | "coolantPressure")
-        | ("environment", "altimeterSetting") => "Pa",
-        ("navigation", "distance" | "crossTrackError") => "m",
-        ("navigation", "bearingTrue" | "bearingMagnetic" | "bearingTrackTrue" | "bearingTrackMagnetic") => "rad",
-        ("navigation", "velocityMadeGood") => "m/s",
-        ("navigation", "position") => "deg",
-        ("propulsion" | "tanks" | "environment" | "electrical", leaf)
-            if leaf == "temperature" || leaf.ends_with("Temperature") =>
-        {
-            "K"
-        }
-        _ => "",
-    }
+/// The units, made to be looked up.
+struct Tables {
+    whole: HashMap<&'static str, &'static str>,
+    /// Group, leaf (or `*` and how it ends), unit.
+    patterns: Vec<(&'static str, &'static str, &'static str)>,
 }
 
-/// The SI unit of an electrical quantity. Signal K gives reactive power in VAR; a power factor has no unit there, the
-/// powers of a battery or a direct current bus and energies are ours.
-fn electrical(quantity: &str) -> &'static str {
-    match quantity {
-        "voltage" | "lineNeutralVoltage" | "lineLineVoltage" | "panelVoltage" | "setpointVoltage" | "ripple" => "V",
-        "current" | "panelCurrent" | "loadCurrent" | "setpointCurrent" => "A",
-        "power" | "realPower" | "panelPower" => "W",
-        "apparentPower" => "VA",
-        "reactivePower" => "VAR",
-        "powerFactor" | "stateOfCharge" | "stateOfHealth" => "ratio",
-        "frequency" | "revolutions" => "Hz",
-        "temperature" | "panelTemperature" | "regulatorTemperature" => "K",
-        "energyImported" | "energyExported" | "energyCharged" | "energyDischarged" | "yieldToday" => "J",
-        "nominal" | "remaining" | "actual" | "dischargeLimit" => "J",
-        "dischargeSinceFull" | "lifetimeDischarge" | "lifetimeRecharge" => "C",
-        "timeRemaining" => "s",
-        _ => "",
+static TABLES: OnceLock<Tables> = OnceLock::new();
+
+impl Tables {
+    fn new() -> Self {
+        let all = UNITS.iter().flat_map(|(unit, paths)| paths.iter().map(|path| (*path, *unit)));
+        let (patterns, whole): (Vec<_>, Vec<_>) = all.partition(|(path, _)| path.contains(ANY));
+        let split = |(path, unit): (&'static str, _)| path.split_once(ANY).map(|(group, leaf)| (group, leaf, unit));
+        Self { whole: whole.into_iter().collect(), patterns: patterns.into_iter().filter_map(split).collect() }
     }
-}
 
-/// Paths of routes, radar targets, satellite receivers, weather broadcasts and the AIS service, by their unit. The
-/// signal of a satellite is C/N0, decibels of one hertz.
-const UNITS_OF_BRIDGE: [(&str, &[&str]); 8] = [
-    (
-        "deg",
-        &[
-            "navigation.courseRhumbline.nextPoint.position",
-            "navigation.courseGreatCircle.nextPoint.position",
-            "navigation.radarTargets.position",
-            "navigation.waypoints.position",
-            "communication.ais.area",
-        ],
-    ),
-    (
-        "m",
-        &[
-            "navigation.courseRhumbline.crossTrackError",
-            "navigation.courseRhumbline.nextPoint.distance",
-            "navigation.courseRhumbline.nextPoint.arrivalCircle",
-            "navigation.courseGreatCircle.nextPoint.distance",
-            "navigation.log",
-            "navigation.trip.log",
-            "navigation.heave",
-            "navigation.radarTargets.distance",
-            "navigation.radarTargets.closestDistance",
-            "navigation.gnss.latitudeError",
-            "navigation.gnss.longitudeError",
-            "navigation.gnss.altitudeError",
-            "navigation.gnss.horizontalError",
-            "navigation.gnss.verticalError",
-            "navigation.gnss.positionError",
-            "navigation.gnss.bias",
-            "navigation.gnss.biasDeviation",
-            "navigation.gnss.rangeDeviation",
-            "navigation.gnss.semiMajorDeviation",
-            "navigation.gnss.semiMinorDeviation",
-            "navigation.gnss.latitudeDeviation",
-            "navigation.gnss.longitudeDeviation",
-            "navigation.gnss.altitudeDeviation",
-            "navigation.gnss.rangeResidual",
-            "navigation.gnss.datumAltitudeOffset",
-            "environment.outside.horizontalVisibility",
-            "environment.water.level",
-            "environment.water.waves.significantHeight",
-            "environment.water.swell.height",
-            "environment.current.depth",
-            "communication.ais.transitionalZone",
-        ],
-    ),
-    (
-        "m/s",
-        &[
-            "navigation.courseRhumbline.nextPoint.velocityMadeGood",
-            "navigation.speedThroughWaterLongitudinal",
-            "navigation.speedThroughWaterTransverse",
-            "navigation.speedOverGroundLongitudinal",
-            "navigation.speedOverGroundTransverse",
-            "navigation.radarTargets.speed",
-            "performance.velocityMadeGood",
-            "performance.velocityMadeGoodToWaypoint",
-            "environment.wind.gust",
-            "environment.current.drift",
-        ],
-    ),
-    (
-        "rad",
-        &[
-            "navigation.courseRhumbline.bearingTrackTrue",
-            "navigation.courseRhumbline.bearingTrackMagnetic",
-            "navigation.courseRhumbline.nextPoint.bearingTrue",
-            "navigation.courseRhumbline.nextPoint.bearingMagnetic",
-            "navigation.courseGreatCircle.bearingTrackTrue",
-            "navigation.courseGreatCircle.bearingTrackMagnetic",
-            "navigation.courseGreatCircle.nextPoint.bearingTrue",
-            "navigation.courseGreatCircle.nextPoint.bearingMagnetic",
-            "navigation.gnss.ellipseOrientation",
-            "navigation.gnss.datumLatitudeOffset",
-            "navigation.gnss.datumLongitudeOffset",
-            "navigation.gnss.satellite.elevation",
-            "navigation.gnss.satellite.azimuth",
-            "navigation.radarTargets.bearingTrue",
-            "navigation.radarTargets.bearingRelative",
-            "navigation.radarTargets.courseTrue",
-            "navigation.radarTargets.courseRelative",
-            "steering.rudderAngleTarget",
-            "steering.autopilot.target.headingTrue",
-            "steering.autopilot.target.headingMagnetic",
-            "environment.wind.gustDirectionTrue",
-            "environment.current.setTrue",
-            "environment.current.setMagnetic",
-            "environment.water.waves.directionTrue",
-            "environment.water.swell.directionTrue",
-        ],
-    ),
-    (
-        "s",
-        &[
-            "navigation.radarTargets.closestTime",
-            "environment.water.waves.period",
-            "environment.water.swell.period",
-            "communication.ais.quietTime",
-        ],
-    ),
-    ("dB", &["navigation.gnss.satellite.signalToNoise"]),
-    ("K", &["environment.outside.dewPointTemperature"]),
-    ("ratio", &["environment.water.salinity", "navigation.gnss.missedDetectionProbability"]),
-];
-
-fn unit_of_bridge(path: &str) -> &'static str {
-    UNITS_OF_BRIDGE.iter().find(|(_, paths)| paths.contains(&path)).map_or("", |(unit, _)| unit)
+    fn by_leaf(&self, path: &str) -> &'static str {
+        let (Some((group, _)), Some((_, leaf))) = (path.split_once('.'), path.rsplit_once('.')) else { return "" };
+        let fits = |pattern: &str| pattern.strip_prefix('*').map_or(pattern == leaf, |end| leaf.ends_with(end));
+        let found = self.patterns.iter().find(|(known, pattern, _)| *known == group && fits(pattern));
+        found.map_or("", |(_, _, unit)| unit)
+    }
 }

@@ -358,7 +358,12 @@ fn what_is_spoken_where() {
         bus("nmea0183", "serial://ttyUSB0", "baud = -1\ninterfaces = [\"eth0\", 7]"),
         "g.toml:4: bus[0].address = \"serial://ttyUSB0\": no path of a port; accepted: tcp://host:port (connect), udp://address:port (listen), serial:///dev/... or can://interface\ng.toml:5: bus[0].baud = -1: too small; accepted: 0 to 4000000\ng.toml:6: bus[0].interfaces = (an array): not a list of texts; accepted: a list of at most 8 texts in quotes, such as [\"a\", \"b\"]"
     );
+    assert_eq!(
+        bus("nmea0183", "udp://[ff02::1]:1", "baud = 4800\ninterfaces = [\"eth0\"]"),
+        "g.toml:4: bus[0].address = \"udp://[ff02::1]:1\": groups of IPv6 are not joined; accepted: a group of IPv4 (224.0.0.0/4)\ng.toml:5: bus[0].baud: only a serial port has a rate and a parity; accepted: neither, or serial://\ng.toml:6: bus[0].interfaces: only a multicast group is joined on interfaces; accepted: [], or an IPv4 group such as udp://239.192.0.1:60001"
+    );
     for (protocol, address, more) in [
+        ("modbus", "serial:///dev/ttyS1", "parity = \"even\""),
         ("nmea0183", "serial:///dev/serial/by-id/x", ""),
         ("iec61162-450", "udp://239.192.0.1:60001", "interfaces = [\"eth0\", \"10.0.0.1\"]"),
         ("nmea2000", "can://can0", ""),
@@ -372,10 +377,21 @@ fn what_is_spoken_where() {
 
 #[test]
 fn units_rules_and_priorities() {
-    let unit = |bus: &str, unit: u16| format!("[[device]]\nbus = \"{bus}\"\nunit = {unit}\nmap = \"m\"\n");
+    let map =
+        |bus: &str, unit: u16, map: &str| format!("[[device]]\nbus = \"{bus}\"\nunit = {unit}\nmap = \"{map}\"\n");
+    let unit = |bus: &str, unit: u16| map(bus, unit, "m");
     assert_eq!(
-        bus("modbus", "tcp://a:502", &(unit("b", 1) + &unit("c", 1) + &unit("b", 1) + &unit("b", 248))),
-        "g.toml:10: device[1].bus = \"c\": no bus has this name; accepted: the name of a [[bus]] with protocol = \"modbus\"\ng.toml:15: device[2].unit: 1: device[0] is the same unit of this bus; accepted: a unit id of its own on each bus\ng.toml:19: device[3].unit = 248: too large; accepted: 1 to 247"
+        bus("modbus", "tcp://a:502", &(map("b", 1, "m") + &map("c", 1, "n") + &map("b", 1, "o") + &map("b", 256, "p"))),
+        "g.toml:10: device[1].bus = \"c\": no bus has this name; accepted: the name of a [[bus]] with protocol = \"modbus\"\ng.toml:15: device[2].unit: 1: device[0] is the same unit of this bus; accepted: a unit id of its own on each bus\ng.toml:19: device[3].unit = 256: too large; accepted: 0 to 255"
+    );
+    assert_eq!(
+        bus("modbus", "serial:///dev/ttyS1", &unit("b", 255)),
+        "g.toml:7: device[0].unit: 255: not an address on a line; accepted: 1 to 247"
+    );
+    let twins = "[[device]]\nbus = \"b\"\nunit = 1\nmap = \"m\"\n[[device]]\nbus = \"b\"\nunit = 2\nmap = \"m\"\n";
+    assert_eq!(
+        bus("modbus", "tcp://a:502", twins),
+        "g.toml:9: device[1].instance = \"0\": device[0] has the same map and instance, so that both have the same paths; accepted: an instance of its own for each device of a map"
     );
     assert_eq!(
         bus("nmea0183", "tcp://a:1", &unit("b", 1)),

@@ -62,7 +62,7 @@ async fn reads_everything(framer: &str, format: Format) {
     for (source, path, value) in [
         ("unit1", "electrical.ac.u1.phase.A.lineNeutralVoltage", Value::Float(230.25)),
         ("unit1", "electrical.ac.u1.phase.C.current", Value::Float(12.5)),
-        ("unit1", "electrical.ac.u1.total.frequency", Value::Float(50.0)),
+        ("unit1", "electrical.ac.u1.phase.A.frequency", Value::Float(50.0)),
         ("unit1", "electrical.ac.u1.total.energyImported", Value::Float(1_234.5 * 3.6e6)),
         ("unit1", "electrical.ac.u1.phase.B.realPower", Value::Float(0.0)),
         ("unit2", "test.x.a", Value::Integer(-12_345)),

@@ -37,6 +37,7 @@ impl Rig {
             registry: SeriesRegistry::default(),
             bus: Bus::default(),
             shutdown: CancellationToken::new(),
+            data_dir: None,
             tuning: Tuning {
                 backoff_min: Duration::from_millis(5),
                 backoff_max: Duration::from_millis(20),

@@ -8,21 +8,39 @@ use super::lexer::{Source, is_name};
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("entropy", &[]),
+    // Small files that are whole after a power cut; knows nothing of what they mean.
+    ("durable_file", &[]),
     ("reading", &["clock"]),
     ("record", &["clock", "reading"]),
     ("config", &["clock", "reading", "record"]),
     ("wire", BASE),
     ("bus", &["reading", "clock", "wire"]),
-    ("sensors", &["reading", "record", "clock", "entropy", "config", "wire", "bus"]),
+    ("sensors", &["durable_file", "reading", "record", "clock", "entropy", "config", "wire", "bus"]),
     // Beside the sensors: a vessel that is simulated or played back knows wires and never the store.
     ("sim", &["reading", "record", "clock", "entropy", "config", "wire"]),
     ("replay", &["reading", "record", "clock", "entropy", "config", "wire", "sim"]),
     ("decode", &["reading", "record", "clock", "entropy", "config", "wire"]),
-    ("store", &["reading", "record", "clock", "entropy", "config", "wire", "bus"]),
+    ("store", &["durable_file", "reading", "record", "clock", "entropy", "config", "wire", "bus"]),
     ("uplink", LEFT_OF_UPLINK),
     ("sync", LEFT_OF_UPLINK),
     ("update", LEFT_OF_UPLINK),
-    ("api", &["reading", "record", "clock", "entropy", "config", "wire", "bus", "store", "uplink", "sync", "update"]),
+    (
+        "api",
+        &[
+            "durable_file",
+            "reading",
+            "record",
+            "clock",
+            "entropy",
+            "config",
+            "wire",
+            "bus",
+            "store",
+            "uplink",
+            "sync",
+            "update",
+        ],
+    ),
     ("gateway", ALL_OF_THE_VESSEL),
     // Shares only what is free of wires and buses.
     ("shore", &["reading", "record", "clock", "entropy", "config", "store", "sync", "api"]),
@@ -35,7 +53,19 @@ const LAYERS: &[(&str, &[&str])] = &[
 const BASE: &[&str] = &["reading", "record", "clock", "entropy", "config"];
 const LEFT_OF_UPLINK: &[&str] = &["reading", "record", "clock", "entropy", "config", "wire", "bus", "store"];
 const ALL_OF_THE_VESSEL: &[&str] = &[
-    "reading", "record", "clock", "entropy", "config", "wire", "bus", "sensors", "store", "uplink", "sync", "update",
+    "durable_file",
+    "reading",
+    "record",
+    "clock",
+    "entropy",
+    "config",
+    "wire",
+    "bus",
+    "sensors",
+    "store",
+    "uplink",
+    "sync",
+    "update",
     "api",
 ];
 const EVERYTHING: &[&str] = &["*"];

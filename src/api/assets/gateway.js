@@ -106,9 +106,8 @@ function busLine(bus, ago) {
   const peak = Math.max(peaks.get(bus.name) ?? 0, bus.readings_per_s);
   peaks.set(bus.name, peak);
   const open = bus.state === "open";
-  const reasons = Object.entries(bus.rejected_by_reason)
-    .map(([reason, count]) => `${reason.replaceAll("_", " ")} ${number(count)}`)
-    .join(", ");
+  const [reasons, ignored] = [bus.rejected_by_reason, bus.ignored_by_reason].map((counts) =>
+    Object.entries(counts).map(([reason, count]) => `${reason.replaceAll("_", " ")} ${number(count)}`).join(", "));
   return {
     name: bus.name,
     value: open ? `${bus.readings_per_s.toFixed(bus.readings_per_s < 100 ? 1 : 0)} /s` : capital(bus.state),
@@ -120,6 +119,7 @@ function busLine(bus, ago) {
       bus.devices.length > 0 && devices(bus.devices),
       bus.stale_series > 0 && `${number(bus.stale_series)} series stale`,
       bus.standby > 0 && `${number(bus.standby)} readings on standby`,
+      ignored && `passed over: ${ignored}`,
       bus.rejected ? `${number(bus.rejected)} rejected${reasons && ` (${reasons})`}` : "none rejected",
       `last ${ago(bus.last_data_at)}`,
       !open && bus.last_error,

@@ -122,8 +122,7 @@ function addTile(entry) {
 }
 
 function paint(entry) {
-  put(entry.tile.source, entry.standby ? `${entry.source}, on standby` : entry.source);
-  entry.tile.tile.classList.toggle("standby", entry.standby);
+  entry.tile.tile.hidden = entry.standby;
   const [text, unit] = shown(entry);
   put(entry.tile.value, text);
   put(entry.tile.unit, unit);
@@ -133,7 +132,13 @@ function paint(entry) {
   entry.tile.value.className = `value ${text.includes("\n") ? "lines" : size}`;
 }
 
+// Others that tell the same quantity; the gateway prefers one, which alone has a tile.
+const rivals = (entry) => [...byKey.values()].filter((other) =>
+  other !== entry && other.path === entry.path && other.instance === entry.instance);
+
 function paintAge(entry) {
+  const others = rivals(entry).length;
+  put(entry.tile.source, others ? `${entry.source} +${others}` : entry.source);
   const seconds = age(entry);
   const stale = seconds > STALE_S;
   put(entry.tile.age, entry.quality === "good" ? duration(seconds) : entry.quality.replaceAll("_", " "));
@@ -205,7 +210,8 @@ function drawExplained() {
     Source: explained.source,
     Context: explained.context,
     Instance: explained.instance || "the only one",
-    Standing: explained.standby ? "on standby: another source of the same is preferred" : "preferred",
+    "Also told by": rivals(explained).map((other) =>
+      `${other.source}: ${shown(other).join(" ").replace("\n", ", ")} (${duration(age(other))} ago)`).join("; ") || "nobody",
     Quality: explained.quality.replaceAll("_", " "),
     Observed: explained.observed_at.replace("T", " "),
     Received: explained.received_at.replace("T", " "),

@@ -70,7 +70,8 @@ export function shown({ path, unit, value, quality }) {
 // "environment.water.temperature" reads "Water temperature".
 export function label(path) {
   const words = path
-    .replace(/^(navigation|environment|steering|propulsion|electrical|tanks)\./, "")
+    .replace(/^propulsion\.([^.]+)\.(.+)$/, "$2 $1")
+    .replace(/^(navigation|environment|steering|electrical|tanks)\./, "")
     .split(".")
     .flatMap((part) => part.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase().split(" "))
     .map((word) => WORDS[word] ?? word)

@@ -35,15 +35,15 @@ const COUNTED: [&str; 5] = [
 
 /// What went by beside the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Overheard {
+pub(in crate::sensors) struct Overheard {
     /// Bytes received, the answer's too.
-    pub(super) bytes: usize,
+    pub(in crate::sensors) bytes: usize,
     counts: [u64; COUNTED.len()],
 }
 
 impl Overheard {
     /// What was dropped, by reason.
-    pub(super) fn dropped(self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(in crate::sensors) fn dropped(self) -> impl Iterator<Item = (&'static str, u64)> {
         COUNTED.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }
 
@@ -56,7 +56,7 @@ impl Overheard {
 }
 
 /// An open line.
-pub(super) struct Line<T> {
+pub(in crate::sensors) struct Line<T> {
     port: T,
     framing: Framing,
     silence: Duration,
@@ -72,7 +72,7 @@ pub(super) struct Line<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
     /// A line that was just opened; what it still holds is somebody else's. `silence`: between two serial frames.
-    pub(super) fn new(port: T, framing: Framing, silence: Duration, transaction: u16) -> Self {
+    pub(in crate::sensors) fn new(port: T, framing: Framing, silence: Duration, transaction: u16) -> Self {
         let bytes = Vec::with_capacity(READ_BYTES_MAX);
         Self {
             port,
@@ -92,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
     }
 
     /// Asks and waits for the end of the answer, or the end of its time. An error: the line broke.
-    pub(super) async fn ask(&mut self, ask: &Ask) -> io::Result<(Outcome<'_>, Overheard)> {
+    pub(in crate::sensors) async fn ask(&mut self, ask: &Ask) -> io::Result<(Outcome<'_>, Overheard)> {
         self.overheard = Overheard::default();
         self.forget_judged();
         let limit = Duration::from_millis(ask.timeout_ms);

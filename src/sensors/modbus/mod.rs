@@ -4,7 +4,7 @@
 //!
 //! It can only read: no function that writes exists ([`crate::wire::modbus::Request`]).
 
-mod line;
+pub(super) mod line;
 mod options;
 
 use std::io::ErrorKind;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::config::Parity;
 use crate::reading::Reading;
 use crate::wire::Sink as _;
 use crate::wire::modbus::{Action, Framing, LineOptions, Outcome, Poller, Refusal, UnitOptions, rtu};
@@ -26,8 +27,10 @@ use super::tcp::connect;
 
 use line::{Line, Overheard};
 
+pub use options::map_file;
+
 /// The rate of a serial line, where none is configured: what meters and controllers are delivered with.
-const BAUD: u32 = 9_600;
+pub(super) const BAUD: u32 = 9_600;
 
 /// The longest sleep while nothing is due: the clock may jump ahead of ours while the machine is suspended.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -54,6 +57,8 @@ pub(crate) enum Transport {
         path: PathBuf,
         /// Bits a second.
         baud: u32,
+        /// Parity.
+        parity: Parity,
     },
 }
 
@@ -120,8 +125,8 @@ impl Bus {
                 let _ = opened.set_nodelay(true);
                 self.converse(opened, Some(self.context.tuning.read_idle_max)).await
             }
-            Transport::Serial { path, baud } => {
-                let opened = serial::open(path, *baud)?;
+            Transport::Serial { path, baud, parity } => {
+                let opened = serial::open(path, *baud, *parity)?;
                 self.converse(opened, None).await
             }
         }

@@ -23,7 +23,7 @@ impl ModbusOptions {
             Address::Tcp { host, port } => Transport::Tcp { host, port },
             Address::Serial(path) => {
                 let baud = if bus.baud == 0 { BAUD } else { bus.baud };
-                Transport::Serial { path, baud }
+                Transport::Serial { path, baud, parity: bus.parity }
             }
             // The configuration's rules refuse these; said again for whoever builds one by hand.
             Address::Udp(_) | Address::Can(_) => {
@@ -58,8 +58,13 @@ fn unit(bus: &BusConfig, device: &DeviceConfig) -> Result<UnitOptions, SensorsEr
 fn load_map(name: &str) -> Result<DeviceMap, MapError> {
     match builtin(name) {
         Some(map) => map,
-        None => DeviceMap::parse(name, &read(Path::new(name))?),
+        None => map_file(Path::new(name)),
     }
+}
+
+/// The map in a file of the operator's, as a bus reads it. Errors name file, line, key and what would be accepted.
+pub fn map_file(path: &Path) -> Result<DeviceMap, MapError> {
+    DeviceMap::parse(&path.display().to_string(), &read(path)?)
 }
 
 fn read(path: &Path) -> Result<String, MapError> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::TelemetryError;
 use crate::clock::Stamp;
-use crate::store::durable_file;
+use crate::durable_file;
 
 /// Where damaged files are set aside.
 pub const QUARANTINE_DIR: &str = "quarantine";

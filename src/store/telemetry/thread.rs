@@ -24,6 +24,9 @@ use crate::clock::{Clock, Now};
 use crate::config::gateway::StoreConfig;
 use crate::reading::Reading;
 
+/// Batches of one tick: at 1,000 readings each and 100 ms, 640,000 readings a second, far beyond any bus.
+const BATCHES_PER_TICK_MAX: u32 = 64;
+
 /// Batches that a listener may fall behind: 6 s of ticks of 100 ms. Full behaviour: drop oldest, and the listener is
 /// told how many.
 pub const LISTENER_BATCHES_MAX: usize = 64;
@@ -127,9 +130,10 @@ impl WriterThread {
         }
     }
 
-    /// Commits all that waits, in batches, and syncs when it is time.
+    /// Commits all that waits, in batches, and syncs when it is time. A flood that is never done with is left to the
+    /// next tick, so that a stop is heard.
     fn tick(&mut self) {
-        loop {
+        for _ in 0..BATCHES_PER_TICK_MAX {
             let readings_max = self.config.commit_readings_max.max(1);
             if self.pending.is_empty() {
                 let mut batch = Vec::new();

@@ -27,7 +27,7 @@ const CONNECTION_GAP_MS_MAX: u64 = 1_250;
 
 /// Messages that are put together at once. A device sends one broadcast and few connections at a time; a bus has about
 /// 30 devices, a hostile one 254. 64 of [`PAYLOAD_BYTES_MAX`] are 112 KiB. One more is refused: those under way end
-/// within [`CONNECTION_GAP_MS_MAX`].
+/// within `CONNECTION_GAP_MS_MAX`.
 pub const SESSIONS_MAX: usize = 64;
 
 /// Reason: a packet is missing, or the sender began anew. The message is lost.

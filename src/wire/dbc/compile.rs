@@ -100,7 +100,16 @@ impl Source<'_> {
     }
 
     fn message(&self, message: &Message) -> Result<MessagePlan, DbcError> {
-        let signals = message.signals.iter().map(|signal| self.signal(message, signal)).collect::<Result<_, _>>()?;
+        let signals: Vec<_> =
+            message.signals.iter().map(|signal| self.signal(message, signal)).collect::<Result<_, _>>()?;
+        let mut paths = HashMap::new();
+        for (plan, signal) in signals.iter().zip(&message.signals) {
+            if let Some(other) = paths.insert(plan.path.as_str(), signal) {
+                let (line, name) = (self.line(message, Some(other)), &other.name);
+                let what = format!("line {line}, signal `{name}`, has its path `{}`; each needs its own", plan.path);
+                return Err(self.bad(message, signal, what));
+            }
+        }
         Ok(MessagePlan { name: message.name.clone(), signals })
     }
 

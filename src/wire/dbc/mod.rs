@@ -15,7 +15,7 @@
 //! BA_ "SignalKPath" SG_ 2566844926 EngineSpeed "propulsion.1.revolutions";
 //! ```
 //!
-//! or [`Options::paths`] does. Units that [`units`] knows become SI; others stay as the DBC writes them.
+//! or [`Options::paths`] does. Units that `units` knows become SI; others stay as the DBC writes them.
 //!
 //! # J1939
 //!

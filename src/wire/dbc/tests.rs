@@ -159,6 +159,13 @@ fn options_give_paths_and_know_their_signals() {
     assert_eq!(error, DbcError::NoSuchSignal("Motor.Torq".to_owned()));
     let error = Map::parse_with(BATTERY, &paths("Motor.Torque", "a b")).unwrap_err().to_string();
     assert_eq!(error, "line 31: signal `Motor.Torque`: `a b` is no path like `propulsion.1.revolutions`");
+    let same = ["Motor.Torque", "Motor.Speed"].map(|name| (name.to_owned(), "propulsion.0.torque".to_owned()));
+    let error = Map::parse_with(BATTERY, &Options { paths: same.into(), ..Options::default() }).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 31: signal `Motor.Torque`: line 30, signal `Speed`, has its path `propulsion.0.torque`; each needs \
+         its own"
+    );
 }
 
 #[rstest]

@@ -62,14 +62,14 @@ impl StreamDecoder for Stream {
             let mut splitter = LineSplitter::new();
             let mut take = |line: Result<&[u8], Rejected>| match line {
                 Ok(line) if recent.is_repeated(line, is_numbered(line), mono_ms) => {
-                    sink.dropped(REASON_DUPLICATE, 1, &"it came before, through another interface", line);
+                    sink.ignored(REASON_DUPLICATE, 1, &"it came before, through another interface", line);
                 }
                 line => lines.line(line, b"", sink),
             };
             splitter.push(sentences, &mut take);
             splitter.finish(&mut take);
         } else if let Some((_, reason)) = IGNORED.iter().find(|(header, _)| datagram.starts_with(header)) {
-            sink.dropped(reason, 1, &"not sentences", datagram);
+            sink.ignored(reason, 1, &"not sentences", datagram);
         } else if !datagram.is_empty() {
             sink.dropped(REASON_NO_HEADER, 1, &why_no_header(datagram), datagram);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender};
 use super::identity::{Identity, Name, instance};
-use super::rows::{GROUPS, group};
+use super::rows::{self, GROUPS, finer};
 use crate::reading::{Context, Quality};
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message, TransportProtocol};
@@ -82,7 +82,7 @@ impl Decoder {
             PGN_COMPONENT => self.identities.entry(address).or_default().component(payload),
             // The bus's own business; nothing is lost with it.
             PGN_REQUEST | PGN_ACKNOWLEDGEMENT => {}
-            _ => match group(pgn) {
+            _ => match rows::group(pgn) {
                 Some(group) => self.heard.readings(group, payload, address, sender, &mut self.decoded),
                 None => self.count_unsupported(pgn, payload, sink),
             },
@@ -123,7 +123,7 @@ impl Decoder {
         } else {
             self.unsupported_other += 1;
         }
-        sink.dropped(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload);
+        sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload);
     }
 }
 
@@ -183,7 +183,12 @@ impl Default for Heard {
 impl Heard {
     /// Makes the readings of one group, as its place in [`GROUPS`].
     fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) {
-        let heard = &mut self.0[usize::from(address)][group];
+        let heard = &mut self.0[usize::from(address)];
+        // Two resolutions would make one series jump to and fro.
+        if finer(GROUPS[group].pgn).and_then(rows::group).is_some_and(|finer| heard[finer] != 0) {
+            return;
+        }
+        let heard = &mut heard[group];
         for (at, parameter) in GROUPS[group].parameters.iter().enumerate() {
             let Some((value, quality)) = parameter.read(payload) else { continue };
             let bit = 1 << at;

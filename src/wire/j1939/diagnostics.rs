@@ -1,12 +1,13 @@
 //! Diagnostic messages (SAE J1939-73): trouble codes as notifications.
 //!
 //! An ECU repeats its active codes (DM1) every second. That is a state and no event: a notification is told when it
-//! changes, and again every minute so that who joined late knows it. What is not repeated is no loss and is not
-//! counted. A code that is gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells
-//! nothing: its notifications go stale like any reading.
+//! changes. The first DM1 of an ECU and then one a minute is told whole, with the end of the list behind it: who joined
+//! late knows what is active and what is no more. What is not repeated is no loss and is not counted. A code that is
+//! gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells nothing: what it said
+//! last stands.
 
 use crate::reading::Quality;
-use crate::wire::notification::{AlarmState, NOTIFICATIONS, Notification};
+use crate::wire::notification::{AlarmState, CODE, LIST_END, NOTIFICATIONS, Notification};
 use crate::wire::{Decoded, Source};
 
 use super::rows::parameter_name;
@@ -14,8 +15,12 @@ use super::rows::parameter_name;
 /// Codes that are active at once, of all ECUs of a bus: 30 ECUs with 8 each. A DM1 can carry 445.
 const ACTIVE_MAX: usize = 256;
 
-/// How often a notification that did not change is told again.
+/// How often the codes of an ECU are told whole, also those that did not change.
 const REPEAT_MS: u64 = 60_000;
+
+/// ECUs whose last whole list is remembered: the addresses of a bus. When full the one of longest ago is forgotten, and
+/// its next DM1 told whole.
+const ECUS_MAX: usize = 256;
 
 /// Reason: a trouble code beyond the 256 that are kept active.
 pub const REASON_DIAGNOSTICS_FULL: &str = "diagnostics_full";
@@ -119,7 +124,6 @@ struct Active {
     instance: u8,
     code: Code,
     state: AlarmState,
-    told_ms: u64,
     /// Whether the DM1 at hand has it.
     seen: bool,
 }
@@ -134,41 +138,68 @@ pub(super) struct Sender {
 
 /// The active trouble codes of one bus, at most [`ACTIVE_MAX`].
 #[derive(Debug, Default)]
-pub(super) struct Diagnostics(Vec<Active>);
+pub(super) struct Diagnostics {
+    active: Vec<Active>,
+    /// When the codes of an ECU were last told whole, at most [`ECUS_MAX`].
+    listed_ms: Vec<(Source, u64)>,
+}
 
 impl Diagnostics {
     /// DM1: the active codes of one ECU, all of them. Gives the number of codes for which there was no room.
     pub fn active(&mut self, payload: &[u8], sender: Sender, out: &mut Vec<Decoded>) -> u64 {
-        let Sender { source, instance, mono_ms } = sender;
+        let Sender { source, instance, .. } = sender;
         let state = payload.first().map_or(AlarmState::Alert, |lamps| state_of(*lamps));
-        let mut refused = 0;
+        let is_whole = self.is_to_be_listed(sender);
+        let (mut refused, mut listed) = (0, 0);
         for code in codes(payload) {
             let known = self
-                .0
+                .active
                 .iter_mut()
                 .find(|a| (a.source, a.instance, a.code.spn, a.code.fmi) == (source, instance, code.spn, code.fmi));
             if let Some(known) = known {
                 known.seen = true;
-                let changed = (known.code, known.state) != (code, state);
-                if changed || mono_ms.saturating_sub(known.told_ms) >= REPEAT_MS {
-                    (known.code, known.state, known.told_ms) = (code, state, mono_ms);
+                if is_whole || (known.code, known.state) != (code, state) {
+                    (known.code, known.state) = (code, state);
                     out.push(reading(source, instance, code, state));
                 }
-            } else if self.0.len() < ACTIVE_MAX {
-                self.0.push(Active { source, instance, code, state, told_ms: mono_ms, seen: true });
+            } else if self.active.len() < ACTIVE_MAX {
+                self.active.push(Active { source, instance, code, state, seen: true });
                 out.push(reading(source, instance, code, state));
             } else {
                 refused += 1;
             }
+            listed += 1;
         }
-        self.0.retain_mut(|active| {
+        self.active.retain_mut(|active| {
             let stays = active.source != source || std::mem::take(&mut active.seen);
             if !stays {
                 out.push(reading(source, active.instance, active.code, AlarmState::Normal));
             }
             stays
         });
+        // A list with gaps has no end: what it lacks is not over.
+        if is_whole && refused == 0 {
+            out.push(list_end(source, instance, listed));
+        }
         refused
+    }
+
+    /// Whether an ECU's codes are to be told whole now; notes that they are.
+    fn is_to_be_listed(&mut self, Sender { source, mono_ms, .. }: Sender) -> bool {
+        if let Some((_, listed_ms)) = self.listed_ms.iter_mut().find(|(known, _)| *known == source) {
+            let is_due = mono_ms.saturating_sub(*listed_ms) >= REPEAT_MS;
+            if is_due {
+                *listed_ms = mono_ms;
+            }
+            return is_due;
+        }
+        if self.listed_ms.len() >= ECUS_MAX
+            && let Some((oldest, _)) = self.listed_ms.iter().enumerate().min_by_key(|(_, (_, ms))| *ms)
+        {
+            self.listed_ms.swap_remove(oldest);
+        }
+        self.listed_ms.push((source, mono_ms));
+        true
     }
 
     /// DM2: codes that were active before and are not now. ECUs send it when asked, so it is told as it comes.
@@ -176,7 +207,7 @@ impl Diagnostics {
         let Sender { source, instance, .. } = sender;
         let is_active = |code: &Code| {
             let same = |a: &Active| (a.source, a.code.spn, a.code.fmi) == (source, code.spn, code.fmi);
-            self.0.iter().any(same)
+            self.active.iter().any(same)
         };
         let gone = codes(payload).filter(|code| !is_active(code));
         out.extend(gone.map(|code| reading(source, instance, code, AlarmState::Normal)));
@@ -185,7 +216,8 @@ impl Diagnostics {
     /// A source is called by another name from now on; what it told as `source` ends, and begins anew with its next
     /// DM1.
     pub fn forget(&mut self, source: Source, out: &mut Vec<Decoded>) {
-        self.0.retain(|active| {
+        self.listed_ms.retain(|(known, _)| *known != source);
+        self.active.retain(|active| {
             if active.source == source {
                 out.push(reading(source, active.instance, active.code, AlarmState::Normal));
             }
@@ -194,7 +226,7 @@ impl Diagnostics {
     }
 
     pub fn held_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Active>()
+        self.active.capacity() * size_of::<Active>() + self.listed_ms.capacity() * size_of::<(Source, u64)>()
     }
 }
 
@@ -204,14 +236,25 @@ fn codes(payload: &[u8]) -> impl Iterator<Item = Code> {
 }
 
 fn reading(source: Source, instance: u8, code: Code, state: AlarmState) -> Decoded {
-    let path = format!("{NOTIFICATIONS}propulsion.{instance}.spn{}.fmi{}", code.spn, code.fmi);
+    let path = format!("{NOTIFICATIONS}propulsion.{instance}{CODE}{}.fmi{}", code.spn, code.fmi);
+    decoded(source, path, &code.notification(state))
+}
+
+/// Behind the last of `listed` codes.
+fn list_end(source: Source, instance: u8, listed: u32) -> Decoded {
+    let end = Notification::new(AlarmState::Normal, "active trouble codes");
+    let path = format!("{NOTIFICATIONS}propulsion.{instance}{LIST_END}");
+    decoded(source, path, &Notification { count: Some(listed), ..end })
+}
+
+fn decoded(source: Source, path: String, told: &Notification) -> Decoded {
     Decoded {
         context: crate::reading::Context::OwnShip,
         path: path.into(),
         source,
         instance: "".into(),
         unit: None,
-        value: code.notification(state).to_value(),
+        value: told.to_value(),
         quality: Quality::Good,
         observed_at: None,
     }

@@ -1,6 +1,6 @@
 //! SAE J1939: what engines and gear boxes say of themselves on CAN, as readings and notifications.
 //!
-//! The table ([`table`]) has a row for each suspect parameter number (SPN) that becomes a reading; [`diagnostics`]
+//! The table (`table`) has a row for each suspect parameter number (SPN) that becomes a reading; `diagnostics`
 //! makes notifications of DM1 and DM2. A PGN more is rows more. It refuses to ask: an ECU that broadcasts a parameter
 //! on request only stays silent here.
 //!

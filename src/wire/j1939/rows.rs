@@ -34,6 +34,14 @@ pub(super) fn group(pgn: u32) -> Option<usize> {
     GROUPS.binary_search_by_key(&pgn, |group| group.pgn).ok()
 }
 
+/// The group that says the same in finer steps: both distances in 5 m (VDHR) and not 125 m (VD).
+pub(super) const fn finer(pgn: u32) -> Option<u32> {
+    match pgn {
+        65_248 => Some(65_217),
+        _ => None,
+    }
+}
+
 /// What a suspect parameter number is, where the table has it.
 pub fn parameter_name(spn: u32) -> Option<&'static str> {
     let mut all = GROUPS.iter().flat_map(|group| group.parameters);
@@ -351,20 +359,12 @@ pub(super) const GROUPS: &[Group] = &[
             engine(51, "throttle position", "throttleValve", "ratio", 7, number(1, 0.004, 0.0)),
         ],
     },
-    // AMB, J1939-71 5.3.35.
+    // AMB, J1939-71 5.3.35: what the ECU's own sensors meet, which is an engine room's air and not the weather.
     Group {
         pgn: 65_269,
         parameters: &[
-            other(108, "barometric pressure", "environment.outside.pressure", "Pa", 1, number(1, 500.0, 0.0)).main(),
-            other(
-                171,
-                "ambient air temperature",
-                "environment.outside.temperature",
-                "K",
-                4,
-                celsius(2, 0.03125, -273.0),
-            )
-            .main(),
+            engine(108, "barometric pressure", "barometricPressure", "Pa", 1, number(1, 500.0, 0.0)).main(),
+            engine(171, "ambient air temperature", "ambientTemperature", "K", 4, celsius(2, 0.03125, -273.0)).main(),
             engine(172, "engine air inlet temperature", "airInletTemperature", "K", 6, celsius(1, 1.0, -40.0)),
         ],
     },
@@ -396,14 +396,14 @@ pub(super) const GROUPS: &[Group] = &[
             ),
         ],
     },
-    // VEP1, J1939-71 5.3.37.
+    // VEP1, J1939-71 5.3.37. The battery is the engine's own: NMEA 2000 counts those of the ship.
     Group {
         pgn: 65_271,
         parameters: &[
-            other(114, "net battery current", "electrical.batteries.*.current", "A", 1, number(1, 1.0, -125.0)),
+            other(114, "net battery current", "electrical.batteries.engine*.current", "A", 1, number(1, 1.0, -125.0)),
             other(115, "alternator current", "electrical.alternators.*.current", "A", 2, number(1, 1.0, 0.0)),
             engine(167, "alternator voltage", "alternatorVoltage", "V", 3, number(2, 0.05, 0.0)),
-            other(168, "battery voltage", "electrical.batteries.*.voltage", "V", 5, number(2, 0.05, 0.0)).main(),
+            other(168, "battery voltage", "electrical.batteries.engine*.voltage", "V", 5, number(2, 0.05, 0.0)).main(),
             engine(158, "key switch battery voltage", "keySwitchVoltage", "V", 7, number(2, 0.05, 0.0)),
         ],
     },

@@ -28,12 +28,13 @@ impl Bus {
         self.sink.readings.iter().map(line).collect()
     }
 
+    /// The trouble codes that one frame told, without the end of their list.
     fn states(&mut self, mono_ms: u64, id: u32, data: &[u8]) -> Vec<(String, AlarmState)> {
         self.send(mono_ms, id, data);
         let state = |d: &crate::wire::Decoded| {
             (d.path.to_string(), Notification::from_value(&d.value).expect("a notification").state)
         };
-        self.sink.readings.iter().map(state).collect()
+        self.sink.readings.iter().map(state).filter(|(path, _)| !path.ends_with(".dm1")).collect()
     }
 }
 
@@ -54,6 +55,10 @@ impl Bus {
     "propulsion.0.fuel.rate = 0.0000 good", "propulsion.0.throttleValve = 1.0000 good"])]
 #[case::gear(0x18F0_0503, &[0, 0xE8, 3, 124, 0, 0, 0, 0], &[
     "propulsion.0.transmission.gearRatio = 1.0000 good", "propulsion.0.transmission.gear = \"Reverse\" good"])]
+#[case::air_of_the_engine_room(0x18FE_F500, &[200, 0xFF, 0xFF, 0x60, 0x2E, 0xFF, 0xFF, 0xFF], &[
+    "propulsion.0.barometricPressure = 100000.0000 good", "propulsion.0.ambientTemperature = 371.1500 good"])]
+#[case::starter_battery(0x18FE_F701, &[255, 255, 255, 255, 0xE0, 1, 255, 255],
+    &["electrical.batteries.engine1.voltage = 24.0000 good"])]
 #[case::switch(0x18FE_FF00, &[0xFD], &["propulsion.0.waterInFuel = true good"])]
 #[case::switch_error(0x18FE_FF00, &[0xFE], &["propulsion.0.waterInFuel = null out_of_range"])]
 #[case::short(0x18FE_EE00, &[0x82], &["propulsion.0.coolantTemperature = 363.1500 good"])]
@@ -71,6 +76,18 @@ fn a_rate_keeps_its_small_numbers_and_its_unit() {
     // 20 l/h.
     assert!(matches!(bus.sink.readings[0].value, Value::Float(rate) if (rate - 0.02 / 3_600.0).abs() < 1e-12));
     assert_eq!(bus.sink.readings[0].unit, Some("m3/s"));
+}
+
+#[test]
+fn a_distance_in_coarse_steps_gives_way_to_the_fine_one() {
+    let mut bus = Bus::default();
+    let coarse = [255, 255, 255, 255, 8, 0, 0, 0];
+    assert_eq!(bus.send(0, 0x18FE_E000, &coarse), ["navigation.log = 1000.0000 good"]);
+    bus.send(0, 0x18FE_C100, &[255; 8]);
+    assert_eq!(bus.send(0, 0x18FE_E000, &coarse).len(), 1, "nothing finer was told");
+    assert_eq!(bus.send(0, 0x18FE_C100, &[206, 0, 0, 0, 255, 255, 255, 255]), ["navigation.log = 1030.0000 good"]);
+    assert!(bus.send(0, 0x18FE_E000, &coarse).is_empty());
+    assert_eq!(bus.send(0, 0x18FE_E001, &coarse).len(), 1, "another ECU has the coarse one only");
 }
 
 #[test]
@@ -114,12 +131,29 @@ fn a_trouble_code_is_told_when_it_changes_and_every_minute() {
     assert_eq!(bus.states(1_000, DM1, &OIL), []);
     let amber = [4, 0xFF, 100, 0, 1, 5, 0xFF, 0xFF];
     assert_eq!(bus.states(2_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
-    assert_eq!(bus.states(61_999, DM1, &amber), []);
-    assert_eq!(bus.states(62_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
+    assert_eq!(bus.states(59_999, DM1, &amber), []);
+    assert_eq!(bus.states(60_000, DM1, &amber), [(OIL_PATH.to_owned(), AlarmState::Warn)]);
     let none = [0, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF];
     assert_eq!(bus.states(63_000, DM1, &none), [(OIL_PATH.to_owned(), AlarmState::Normal)]);
     assert_eq!(bus.states(64_000, DM1, &none), []);
     assert_eq!(bus.sink.dropped, []);
+}
+
+#[test]
+fn the_first_list_and_one_a_minute_has_an_end() {
+    let mut bus = Bus::default();
+    let none = [0, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF];
+    let end = |listed| {
+        let value = format!(r#"{{"state":"normal","message":"active trouble codes","count":{listed}}}"#);
+        format!("notifications.propulsion.0.dm1 = {} good", serde_json::Value::String(value))
+    };
+    assert_eq!(bus.send(0, DM1, &none), [end(0)]);
+    assert_eq!(bus.send(1_000, DM1, &OIL).len(), 1, "the code alone");
+    assert_eq!(bus.send(59_999, DM1, &OIL), [""; 0]);
+    let whole = bus.send(60_000, DM1, &OIL);
+    assert_eq!((whole.len(), whole.last()), (2, Some(&end(1))));
+    bus.send(61_000, 0x18EE_FF00, &7u64.to_le_bytes());
+    assert_eq!(bus.send(61_001, DM1, &OIL).len(), 2, "it has another name now");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Alerts in sentences (IEC 61162-1, 8.3: ALR, ALF, ALC, ACN, ARC, ACK, HBT; IEC 62923-1) to notifications.
 //!
 //! A path for each kind of sentence, an instance for each alert: `notifications.alert` of `XYZ512.2`. It answers
-//! nothing: ACN and ACK are what others said to each other.
+//! nothing: ACN and ACK are what others said to each other. The list of alerts (ALC) makes no readings: each of them
+//! has its own ALF, which also says how bad it is.
 
 use std::borrow::Cow;
 
@@ -12,15 +13,15 @@ use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, Notification};
 use crate::wire::{Emit, Source};
 
-/// Alerts whose second sentence is awaited. It follows at once; a talker more, or garbage, gives up the oldest, whose
-/// first sentence has told the alert already.
+/// Alerts whose second sentence is awaited. It follows at once; for one more the oldest is given up whose first was
+/// told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once.
 const AWAITED_MAX: usize = 8;
 
 /// The highest number of an alarm in ALR and ACK: three digits.
 const ALARM_MAX: u32 = 999;
 
-/// Entries of one ALC sentence: as many as 82 characters hold, and more.
-const LISTED_MAX: usize = 32;
+/// Alerts in one ALC: three digits.
+const LISTED_MAX: u32 = 999;
 
 /// The longest name of an alert kept: three letters, seven digits, a dot and six digits.
 const NAME_BYTES_MAX: usize = 24;
@@ -37,17 +38,27 @@ struct First {
     sequence: Option<u8>,
     name: String,
     notification: Notification,
+    /// Told alone, because the second did not come next.
+    told: bool,
+}
+
+impl First {
+    fn is(&self, source: Source, sequence: Option<u8>, name: &str) -> bool {
+        self.source == source && self.sequence == sequence && self.name == name
+    }
 }
 
 impl Alerts {
-    /// ALF: the first sentence is the alert, the second a longer text for it.
+    /// ALF: the first sentence is the alert, the second a longer text for it. Of two, the first waits for the second:
+    /// the words of a repeated alert do not change to and fro. If that is not the talker's next it is told alone.
     pub fn alf(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         let source = emit.source();
         let (total, nth) = (whole(fields, 0, 9)?, whole(fields, 1, 9)?);
         let (name, sequence, said) = (name(fields, 7), fields.letter(2), text(fields, 12));
-        let same = |first: &First| first.source == source && first.sequence == sequence && first.name == name;
-        let awaited = self.awaited.iter().position(same).map(|at| self.awaited.remove(at));
         if nth > 1 {
+            let awaited = self.awaited.iter().position(|first| first.is(source, sequence, &name));
+            let awaited = awaited.map(|at| self.awaited.remove(at));
+            self.overdue(emit);
             // Without the first there is no state, and nothing to tell.
             let Some(First { notification, .. }) = awaited else { return Ok(()) };
             let message = format!("{}: {said}", notification.message);
@@ -57,14 +68,40 @@ impl Alerts {
         }
         let (state, acknowledged) = alert_state(fields.letter(5), fields.letter(6)).ok_or(BadField(6))?;
         let notification = Notification { acknowledged, ..new(state, &said) };
-        notify("notifications.alert", name.clone(), &notification, emit);
+        self.overdue(emit);
         if total > 1 {
-            if self.awaited.len() >= AWAITED_MAX {
-                self.awaited.remove(0);
-            }
-            self.awaited.push(First { source, sequence, name, notification });
+            self.wait(First { source, sequence, name, notification, told: false }, emit);
+        } else {
+            notify("notifications.alert", name, &notification, emit);
         }
         Ok(())
+    }
+
+    /// ALC: which alerts are not normal, each half minute (IEC 62923-1). A first sentence that still waits is told.
+    pub fn alc(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+        whole(fields, 3, LISTED_MAX)?;
+        self.overdue(emit);
+        Ok(())
+    }
+
+    /// Tells what waits for a second sentence of this talker, who says something else now.
+    fn overdue(&mut self, emit: &mut Emit<'_>) {
+        let source = emit.source();
+        for first in self.awaited.iter_mut().filter(|first| first.source == source && !first.told) {
+            first.told = true;
+            notify("notifications.alert", first.name.clone(), &first.notification, emit);
+        }
+    }
+
+    fn wait(&mut self, first: First, emit: &mut Emit<'_>) {
+        self.awaited.retain(|known| !known.is(first.source, first.sequence, &first.name));
+        if self.awaited.len() >= AWAITED_MAX {
+            let Some(oldest) = self.awaited.iter().position(|known| known.told) else {
+                return notify("notifications.alert", first.name, &first.notification, emit);
+            };
+            self.awaited.remove(oldest);
+        }
+        self.awaited.push(first);
     }
 }
 
@@ -99,16 +136,6 @@ pub fn alr(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let acknowledged = Some(fields.letter(3) == Some(b'A'));
     let notification = Notification { acknowledged, ..new(state, &text(fields, 4)) };
     notify("notifications.alarm", number.to_string(), &notification, emit);
-    Ok(())
-}
-
-/// ALC: which alerts are not normal. It names them and does not say how bad they are: their own ALF does.
-pub fn alc(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    let (nth, count) = (whole(fields, 1, 99)?, whole(fields, 3, 999)?);
-    let entries = (4..fields.count()).step_by(4).take(LISTED_MAX);
-    let names: Vec<String> = entries.map(|at| name(fields, at)).collect();
-    let state = if count == 0 { AlarmState::Normal } else { AlarmState::Alert };
-    notify("notifications.alertList", nth.to_string(), &new(state, &names.join(" ")), emit);
     Ok(())
 }
 

@@ -12,8 +12,7 @@ use super::tag::{Tag, TagCounts, Tags};
 use super::time::{Dates, Day, TimeOfDay, TimeText};
 use crate::clock::Stamp;
 use crate::reading::Quality;
-use crate::wire::Formatter;
-use crate::wire::{Decoded, Emit, Source};
+use crate::wire::{Decoded, Emit, Formatter, Source, Talker};
 
 /// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
 /// perhaps 30. More are counted together, so that garbage cannot grow the list.
@@ -107,7 +106,7 @@ impl Decoder {
         }
         let done = match spec.special {
             Special::Ais(own) => self.ais.take(&fields, own, Emit::new(out, source, tag.time)),
-            _ => self.readings(spec, &fields, Emit::new(out, source, tag.time)).map(Ok),
+            _ => self.readings(spec, &fields, sentence.talker, Emit::new(out, source, tag.time)).map(Ok),
         };
         let done = done.unwrap_or_else(|BadField(at)| {
             let field = spec.fields.get(at).map_or("extra", |f| f.name);
@@ -116,7 +115,13 @@ impl Decoder {
         done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
     }
 
-    fn readings(&mut self, spec: &'static SentenceSpec, fields: &Fields<'_>, emit: Emit<'_>) -> Result<(), BadField> {
+    fn readings(
+        &mut self,
+        spec: &'static SentenceSpec,
+        fields: &Fields<'_>,
+        talker: Talker,
+        emit: Emit<'_>,
+    ) -> Result<(), BadField> {
         // The instrument's own time is nearer to the measurement than the network's.
         let observed_at = self.observed_at(spec.time, fields, emit.source()).or(emit.observed_at());
         let mut emit = emit.observed(observed_at);
@@ -130,7 +135,9 @@ impl Decoder {
                 Ok(())
             }
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
+            Special::Talker(special) => special(talker, fields, &mut emit),
             Special::Alert => self.alerts.alf(fields, &mut emit),
+            Special::AlertList => self.alerts.alc(fields, &mut emit),
         }
     }
 

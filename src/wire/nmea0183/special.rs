@@ -6,9 +6,9 @@ use super::number;
 use super::rows::gnss;
 use super::rules::{Found, position};
 use super::sentence::Fields;
-use super::table::{BadField, DEG_RAD, KM_H_M_S, KNOT_M_S};
+use super::table::{BadField, DEG_RAD, INCH_OF_MERCURY_PA, KM_H_M_S, KNOT_M_S};
 use crate::reading::{Quality, Value};
-use crate::wire::Emit;
+use crate::wire::{Emit, Talker, satellite};
 
 /// 0 degrees Celsius in kelvin.
 pub const CELSIUS_K: f64 = 273.15;
@@ -77,19 +77,20 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// RSA: one rudder, or two told apart by instance.
+/// RSA: the first rudder is the starboard or the only one and has no instance, the second is the port one: `1`. NMEA
+/// 2000 counts them the same way from 0, without saying which is on what side.
 pub fn rsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let mut rudder = |at: usize, instance: &'static str| {
         let raw = if fields.letter(at + 1) == Some(b'A') { read(fields, at)? } else { None };
         emit.found("steering.rudderAngle", instance, scaled(raw, -180.0, 180.0, DEG_RAD));
         Ok(())
     };
+    rudder(0, "")?;
     // A ship with one rudder leaves both port fields blank, or off.
     if fields.get(2).is_empty() && fields.letter(3) != Some(b'A') {
-        return rudder(0, "");
+        return Ok(());
     }
-    rudder(0, "starboard")?;
-    rudder(2, "port")
+    rudder(2, "1")
 }
 
 /// Paths of the engines and shafts that ships have; RPM of more is refused as a bad number.
@@ -116,7 +117,9 @@ const SHAFTS: [&str; 9] = [
     "propulsion.shaft8.revolutions",
 ];
 
-/// RPM: revolutions a minute of an engine or a shaft, in Hz.
+/// RPM: revolutions a minute of an engine or a shaft, in Hz. The number in the path is the sentence's: 0 single or on
+/// the centre line, odd to starboard, even to port (IEC 61162-1, 8.3, RPM). NMEA 2000 counts engines from port, which
+/// is 0 there and 2 here: nothing in a sentence tells how many engines there are, so the two cannot be made one.
 pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     /// A gas turbine's generator turns at some 20,000 a minute.
     const RPM_MAX: f64 = 100_000.0;
@@ -129,6 +132,34 @@ pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let path = usize::try_from(number).ok().and_then(|n| paths.get(n)).ok_or(BadField(1))?;
     let raw = if fields.letter(4) == Some(b'A') { read(fields, 2)? } else { None };
     emit.found(*path, "", scaled(raw, -RPM_MAX, RPM_MAX, 1.0 / 60.0));
+    Ok(())
+}
+
+/// Air pressure in bar, or in inches of mercury where there is none.
+fn pressure(fields: &Fields<'_>) -> Result<Found<f64>, BadField> {
+    /// The air at sea level: 870 hPa in a typhoon of 1979, 1,085 hPa in Mongolia in 2001.
+    const AIR_PA_RANGE: (f64, f64) = (85_000.0, 110_000.0);
+    let (at, unit, scale) = if fields.get(2).is_empty() { (0, b'I', INCH_OF_MERCURY_PA) } else { (2, b'B', 100_000.0) };
+    if !fields.get(at + 1).is_empty() && fields.letter(at + 1) != Some(unit) && !fields.get(at).is_empty() {
+        return Err(BadField(at + 1));
+    }
+    Ok(scaled(read(fields, at)?, AIR_PA_RANGE.0 / scale, AIR_PA_RANGE.1 / scale, scale))
+}
+
+const AIR_PRESSURE: &str = "environment.outside.pressure";
+
+/// MMB: a barometer.
+pub fn mmb(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    emit.found(AIR_PRESSURE, "", pressure(fields)?);
+    Ok(())
+}
+
+/// MDA: the pressure among what else the weather station has.
+pub fn mda(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    match pressure(fields)? {
+        Found::Blank => {}
+        found => emit.found(AIR_PRESSURE, "", found),
+    }
     Ok(())
 }
 
@@ -188,40 +219,51 @@ pub fn gns(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// GSA: how many satellites are in use, of the system that the sentence names; each in a list is only a number.
-pub fn gsa(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    const SYSTEMS: [&str; 7] = ["", "GPS", "GLONASS", "Galileo", "BeiDou", "QZSS", "NavIC"];
-    let used = (2..14).filter(|at| !fields.get(*at).is_empty()).count();
-    let system = number::whole(fields.get(17)).ok().flatten().and_then(|n| usize::try_from(n).ok());
-    let name = system.and_then(|n| SYSTEMS.get(n)).copied().unwrap_or("");
-    emit.found("navigation.gnss.satellitesUsed", name, Found::Good(used as i64));
+/// The system that a sentence is about: by the field of its number, since NMEA 0183 4.10, else by who speaks.
+fn system(talker: Talker, fields: &Fields<'_>, at: Option<usize>) -> Option<&'static str> {
+    let id = at.and_then(|at| number::whole(fields.get(at)).ok().flatten());
+    id.and_then(satellite::by_system_id).or_else(|| satellite::by_talker(talker.as_str()))
+}
+
+/// A signal's number in hexadecimal behind a dash; nothing where the field names none.
+fn signal(field: &[u8]) -> String {
+    match field {
+        [digit @ (b'1'..=b'9' | b'A'..=b'F')] => format!("-{}", char::from(*digit)),
+        _ => String::new(),
+    }
+}
+
+/// GSA: how many satellites are in use, of the system that the sentence names, or else its first satellite's number.
+pub fn gsa(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let mut used = (2..14).map(|at| fields.get(at)).filter(|field| !field.is_empty()).peekable();
+    let first = used.peek().and_then(|field| number::whole(field).ok().flatten());
+    let system = system(talker, fields, Some(17)).or_else(|| satellite::by_number(first?));
+    let used = used.count() as i64;
+    emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), Found::Good(used));
     Ok(())
 }
 
-/// GSV: how many satellites are in view, and of each its elevation, azimuth and signal. The instance is its number, and
-/// the signal's where the sentence names one.
-pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+/// GSV: how many satellites of a system are in view, and of each its elevation, azimuth and signal. The instance is the
+/// system and the satellite's number, and behind a dash the signal's where the sentence names one.
+pub fn gsv(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let whole = |at: usize, highest: u32| match number::whole(fields.get(at)).map_err(BadField::at(at))? {
         Some(value) if value > highest => Err(BadField(at)),
         value => Ok(value),
     };
     // Behind the groups of four stands the signal since NMEA 0183 4.10; Quectel's own form adds the system.
     let extra = fields.count().saturating_sub(3) % 4;
-    let signal = match fields.get(fields.count() - extra.min(fields.count())) {
-        [digit @ (b'1'..=b'9' | b'A'..=b'F')] if extra > 0 => char::from(*digit).to_string(),
-        _ => String::new(),
-    };
+    let groups_end = fields.count() - extra.min(fields.count());
+    let signal = if extra > 0 { signal(fields.get(groups_end)) } else { String::new() };
+    let system = system(talker, fields, (extra == 2).then_some(groups_end + 1));
     if whole(1, 99)? == Some(1)
         && let Some(count) = whole(2, SATELLITE_MAX)?
     {
-        let path = Cow::Borrowed("navigation.gnss.satellitesInView");
-        emit.push(path, Cow::Owned(signal.clone()), i64::from(count), Quality::Good);
+        let (path, instance) = ("navigation.gnss.satellitesInView", format!("{}{signal}", system.unwrap_or("")));
+        emit.push(path, instance, i64::from(count), Quality::Good);
     }
-    let groups = (3..fields.count() - extra.min(fields.count())).step_by(4);
-    for at in groups {
+    for at in (3..groups_end).step_by(4) {
         let Some(satellite) = whole(at, SATELLITE_MAX)? else { continue };
-        let dash = if signal.is_empty() { "" } else { "-" };
-        let instance = format!("{satellite}{dash}{signal}");
+        let instance = satellite::instance(system, satellite) + &signal;
         let quantities = [
             ("navigation.gnss.satellite.elevation", read(fields, at + 1)?, 90.0, DEG_RAD),
             ("navigation.gnss.satellite.azimuth", read(fields, at + 2)?, 360.0, DEG_RAD),
@@ -237,12 +279,14 @@ pub fn gsv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
-/// GRS: the residual of each satellite, in GSA's order.
-pub fn grs(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    const PLACES: [&str; 12] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
-    for (at, place) in (2..).zip(PLACES) {
+/// GRS: the residual of each satellite, by its place in the GSA of the same system; which satellite that is, only that
+/// GSA tells. The instance is `GP-1`, and `GP-1-7` where the sentence names a signal.
+pub fn grs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    let (system, signal) = (system(talker, fields, Some(14)).unwrap_or(""), signal(fields.get(15)));
+    for (at, place) in (2..).zip(1..=12) {
         if let Some(residual) = read(fields, at)? {
-            emit.found("navigation.gnss.rangeResidual", place, Found::Good(residual));
+            let (path, instance) = ("navigation.gnss.rangeResidual", format!("{system}-{place}{signal}"));
+            emit.push(path, instance, residual, Quality::Good);
         }
     }
     Ok(())
@@ -313,7 +357,7 @@ pub fn pfec(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         }
         b"GPhve" => {
             let heave = if fields.letter(2) == Some(b'V') { None } else { read(fields, 1)? };
-            emit.found("navigation.heave", "", scaled(heave, -100.0, 100.0, 1.0));
+            emit.found("environment.heave", "", scaled(heave, -100.0, 100.0, 1.0));
         }
         _ => {}
     }

@@ -75,7 +75,7 @@ impl Lines {
         match line.and_then(|line| self.decoder.decode(line, &mut self.decoded)) {
             Ok(sentence) => {
                 if sentence.spec.is_none() {
-                    sink.dropped(REASON_UNSUPPORTED, 1, &sentence.formatter, bytes);
+                    sink.ignored(REASON_UNSUPPORTED, 1, &sentence.formatter, bytes);
                 }
                 sink.message(&mut self.decoded);
             }

@@ -9,7 +9,7 @@ use super::number::Malformed;
 use super::rows::{PROPRIETARY, TABLE};
 use super::sentence::Fields;
 use crate::reading::Value;
-use crate::wire::Emit;
+use crate::wire::{Emit, Talker};
 
 /// Knots in m/s: 1852 m an hour.
 pub const KNOT_M_S: f64 = 1852.0 / 3600.0;
@@ -162,10 +162,14 @@ pub enum Special {
     DateTime(Absent),
     /// A function of the fields.
     Fields(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
-    /// The same, where the fields repeat as a group (XDR).
+    /// The same, where it matters who speaks, whatever source a TAG block names: satellites of one system or several.
+    Talker(fn(Talker, &Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
+    /// A function of the fields, where they repeat as a group (XDR).
     Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// An alert in one sentence or two (ALF): the decoder remembers the first.
     Alert,
+    /// A list of alerts (ALC): no readings of its own.
+    AlertList,
     /// An AIS payload; `true` when it is the own ship's (VDO).
     Ais(bool),
 }

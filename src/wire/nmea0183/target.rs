@@ -1,8 +1,6 @@
 //! Targets of a radar and waypoints of a plotter (IEC 61162-1, 8.3: TTM, TLL, TLB, WPL): the instance is the number or
 //! the name.
 
-use std::borrow::Cow;
-
 use super::number;
 use super::rules::{Found, position};
 use super::sentence::Fields;

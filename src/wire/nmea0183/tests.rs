@@ -180,12 +180,12 @@ fn values(content: &str) -> Vec<String> {
 // 10.5 deg = 0.183259571 rad.
 #[case::rsa_one("IIRSA,10.5,A,,V", &["steering.rudderAngle = 0.183259571"])]
 #[case::rsa_two("IIRSA,10.5,A,-10.5,A", &[
-    "steering.rudderAngle#starboard = 0.183259571",
-    "steering.rudderAngle#port = -0.183259571",
+    "steering.rudderAngle = 0.183259571",
+    "steering.rudderAngle#1 = -0.183259571",
 ])]
 #[case::rsa_one_lost("IIRSA,10.5,V,-10.5,A", &[
-    "steering.rudderAngle#starboard = - not_available",
-    "steering.rudderAngle#port = -0.183259571",
+    "steering.rudderAngle = - not_available",
+    "steering.rudderAngle#1 = -0.183259571",
 ])]
 #[case::rpm("IIRPM,E,1,2418.2,10.5,A", &["propulsion.1.revolutions = 40.303333333"])]
 #[case::rpm_shaft("IIRPM,S,0,-60.0,,A", &["propulsion.shaft0.revolutions = -1.000000000"])]
@@ -266,6 +266,13 @@ fn an_ais_target_never_lands_on_the_own_ship() {
     assert_eq!(to_port.iter().map(self::told).nth(1).as_deref(), Some("navigation.rateOfTurn = -0.206155155"));
     let own = decoded(&["AIVDO,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0"]);
     assert!(own.iter().all(|d| d.context == Context::OwnShip && d.source.to_string() == "AI"));
+}
+
+#[test]
+fn a_station_without_a_number_is_no_target() {
+    let nobody = line("AIVDM,1,1,,A,1000000000000000000000000000,0");
+    let refused = Decoder::new().decode(nobody.as_bytes(), &mut Vec::new()).unwrap_err();
+    assert_eq!(refused, Rejected::BadAisPayload);
 }
 
 #[test]
@@ -397,4 +404,21 @@ proptest! {
         let _ = decoder.decode(line(&content).as_bytes(), &mut out);
         hold_together(&out)?;
     }
+}
+
+#[test]
+fn satellites_of_several_systems_stay_apart_behind_one_source() {
+    let (mut decoder, mut out) = (Decoder::new(), Vec::new());
+    for talker in ["GP", "GA", "GB"] {
+        let tag = "s:GN0001";
+        let line =
+            format!("\\{tag}*{:02X}\\{}", checksum(tag.as_bytes()), line(&format!("{talker}GSV,1,1,01,05,,,40")));
+        decoder.decode(line.as_bytes(), &mut out).unwrap();
+    }
+    assert!(out.iter().all(|reading| reading.source.to_string() == "GN0001"));
+    let told = |leaf: &str| -> Vec<&str> {
+        out.iter().filter(|r| r.path.ends_with(leaf)).map(|r| r.instance.as_ref()).collect()
+    };
+    assert_eq!(told("satellitesInView"), ["GP", "GA", "GB"]);
+    assert_eq!(told("signalToNoise"), ["GP5", "GA5", "GB5"]);
 }

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::number;
 use super::rules::Found;
 use super::sentence::Fields;
 use super::special::CELSIUS_K;

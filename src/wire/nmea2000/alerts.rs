@@ -3,6 +3,8 @@
 //! An alert is known by its device, system, sub-system and id. Its words come once, or when somebody asks; they are
 //! kept until then. An alert whose words were not heard is told with its numbers.
 //!
+//! One that does not say which alert it is, or not in which state, is dropped: a state that is missing is no end.
+//!
 //! The path is that of alerts in sentences, `notifications.alert`; the instance is `system.sub-system.id`.
 
 use std::collections::VecDeque;
@@ -17,6 +19,12 @@ use crate::wire::{Emit, Source};
 pub const ALERT: u32 = 126_983;
 /// Alert text.
 pub const ALERT_TEXT: u32 = 126_985;
+
+/// Reason: an alert without its id or state, or the words of one without its id.
+pub const REASON_INCOMPLETE: &str = "incomplete_alert";
+
+/// What stands for a system or sub-system that is not available: its own code for that.
+const NOT_AVAILABLE: i64 = 255;
 
 /// Texts that are kept, the newest: a plotter has some 30 alerts. One is at most 250 bytes, so all are 32 KiB.
 const TEXTS_MAX: usize = 128;
@@ -33,27 +41,31 @@ struct Key {
     id: i64,
 }
 
-fn number(told: &DecodedPgn, name: &str) -> i64 {
-    told.field_by_name(name).and_then(|field| field.value.as_i64()).unwrap_or(0)
+fn number(told: &DecodedPgn, name: &str) -> Option<i64> {
+    told.field_by_name(name).and_then(|field| field.value.as_i64())
+}
+
+fn key(told: &DecodedPgn, source: Source) -> Option<Key> {
+    let part = |name| number(told, name).unwrap_or(NOT_AVAILABLE);
+    let (system, sub_system) = (part("Alert System"), part("Alert Sub-System"));
+    Some(Key { source, system, sub_system, id: number(told, "Alert ID")? })
 }
 
 impl Alerts {
-    /// Takes one of the two PGNs.
-    pub fn take(&mut self, pgn: u32, payload: &[u8], source: Source, emit: &mut Emit<'_>) {
-        let Ok(told) = Database::embedded(Units::Si).decode(&Frame::new(None, 2, pgn, 0, 255, payload.iter().copied()))
-        else {
-            return;
-        };
-        let [system, sub_system, id] =
-            ["Alert System", "Alert Sub-System", "Alert ID"].map(|field| number(&told, field));
-        let key = Key { source, system, sub_system, id };
+    /// Takes one of the two PGNs; `None` when it is incomplete.
+    pub fn take(&mut self, pgn: u32, payload: &[u8], emit: &mut Emit<'_>) -> Option<()> {
+        let frame = Frame::new(None, 2, pgn, 0, 255, payload.iter().copied());
+        let told = Database::embedded(Units::Si).decode(&frame).ok()?;
+        let key = key(&told, emit.source())?;
         if pgn == ALERT_TEXT {
             self.remember(key, &told);
         } else {
-            let value = self.notification(key, &told).to_value();
+            let value = self.notification(key, &told)?.to_value();
+            let Key { system, sub_system, id, .. } = key;
             let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
             emit.push(path, instance, value, Quality::Good);
         }
+        Some(())
     }
 
     fn remember(&mut self, key: Key, told: &DecodedPgn) {
@@ -67,22 +79,22 @@ impl Alerts {
         self.0.push_back((key, text));
     }
 
-    fn notification(&self, key: Key, told: &DecodedPgn) -> Notification {
+    fn notification(&self, key: Key, told: &DecodedPgn) -> Option<Notification> {
         let text = self.0.iter().find(|(known, text)| *known == key && !text.is_empty());
         let message = text.map_or_else(
             || format!("alert {} of system {}.{}", key.id, key.system, key.sub_system),
             |(_, text)| text.clone(),
         );
         // canboat's ALERT_STATE: 0 disabled, 1 normal, 4 acknowledged. ALERT_TYPE: 1, 2, 5 and 8, from bad to less bad.
-        let state = number(told, "Alert State");
+        let state = number(told, "Alert State")?;
         let how_bad = match (state, number(told, "Alert Type")) {
             (0 | 1, _) => AlarmState::Normal,
-            (_, 1) => AlarmState::Emergency,
-            (_, 2) => AlarmState::Alarm,
-            (_, 5) => AlarmState::Warn,
+            (_, Some(1)) => AlarmState::Emergency,
+            (_, Some(2)) => AlarmState::Alarm,
+            (_, Some(5)) => AlarmState::Warn,
             _ => AlarmState::Alert,
         };
-        Notification { acknowledged: Some(state == 4), ..Notification::new(how_bad, &message) }
+        Some(Notification { acknowledged: Some(state == 4), ..Notification::new(how_bad, &message) })
     }
 
     /// Bytes of memory that are held.

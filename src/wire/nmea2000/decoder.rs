@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::alerts::{ALERT, ALERT_TEXT, Alerts};
+use super::alerts::{ALERT, ALERT_TEXT, Alerts, REASON_INCOMPLETE};
 use super::assembler::Assembler;
 use super::devices::Devices;
-use super::engine_alarms::EngineAlarms;
+use super::engine_alarms::{EngineAlarms, is_status};
 use super::plan::{Known, Plan, Refused, plan};
 use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
@@ -127,23 +127,21 @@ impl FrameDecoder for Decoder {
         }
         let Self { assembler, messages } = self;
         let message = assembler.frame(frame, mono_ms, sink);
-        if let Some(address) = message.and_then(|message| messages.take(&message, sink)) {
+        if let Some(address) = message.and_then(|message| messages.take(&message, mono_ms, sink)) {
             assembler.forget(address, sink);
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, _mono_ms: u64, sink: &mut dyn Sink) {
-        if let Some(address) = self.messages.take(message, sink) {
+    fn message(&mut self, message: &Message<'_>, mono_ms: u64, sink: &mut dyn Sink) {
+        if let Some(address) = self.messages.take(message, mono_ms, sink) {
             self.assembler.forget(address, sink);
         }
     }
 
-    /// Forgets who holds which address too: behind the next connection may stand another bus.
+    /// Devices and alarms stay known: behind the next connection is the same bus, whose devices claim their addresses
+    /// once, when they are switched on.
     fn end(&mut self, _mono_ms: u64, sink: &mut dyn Sink) {
         self.assembler.end(sink);
-        self.messages.devices = Devices::default();
-        self.messages.alerts = Alerts::default();
-        self.messages.engine_alarms = EngineAlarms::default();
     }
 
     fn held_bytes(&self) -> usize {
@@ -159,7 +157,7 @@ impl FrameDecoder for Decoder {
 
 impl Messages {
     /// Makes the readings of one message. Returns an address that another device holds from now on.
-    fn take(&mut self, message: &Message<'_>, sink: &mut dyn Sink) -> Option<u8> {
+    fn take(&mut self, message: &Message<'_>, mono_ms: u64, sink: &mut dyn Sink) -> Option<u8> {
         let Message { identifier, payload, at } = *message;
         let mut changed = None;
         if identifier.pgn == ADDRESS_CLAIM {
@@ -169,25 +167,31 @@ impl Messages {
             };
             let claim = self.devices.claim(identifier.source, name);
             changed = matches!(claim, Claim::NewHolder { .. }).then_some(identifier.source);
+            if changed.is_some() {
+                let unnamed = Source::Address(identifier.source);
+                self.engine_alarms.forget(&mut Emit::new(&mut self.readings, unnamed, at));
+            }
         }
         let source = self.devices.source(identifier.source);
         let mut emit = Emit::new(&mut self.readings, source, at);
         match self.plan.find(identifier.pgn) {
             Known::Row(row) => match row.readings(payload, emit) {
-                Ok(()) if matches!(identifier.pgn, 127_489 | 127_493) => {
+                Ok(()) if is_status(identifier.pgn) => {
                     let mut emit = Emit::new(&mut self.readings, source, at);
-                    self.engine_alarms.take(identifier.pgn, payload, source, &mut emit);
+                    self.engine_alarms.take(identifier.pgn, payload, mono_ms, &mut emit);
                 }
                 Ok(()) => {}
                 Err(refused) => sink.dropped(reason(refused), 1, &Pgn(identifier), payload),
             },
             Known::Network => self.network(identifier.pgn, source, payload),
             Known::Unknown if matches!(identifier.pgn, ALERT | ALERT_TEXT) => {
-                self.alerts.take(identifier.pgn, payload, source, &mut emit);
+                if self.alerts.take(identifier.pgn, payload, &mut emit).is_none() {
+                    sink.dropped(REASON_INCOMPLETE, 1, &Pgn(identifier), payload);
+                }
             }
             Known::Unknown => {
                 self.counts.count_unsupported(identifier.pgn);
-                sink.dropped(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
+                sink.ignored(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
             }
         }
         sink.message(&mut self.readings);

@@ -23,7 +23,7 @@ pub const INSTANCE_MAX: u64 = 252;
 const LINES_MAX: i64 = 64;
 
 /// Fields that make readings together, at most: a ship's static data.
-const SPECIAL_MAX: usize = 7;
+const SPECIAL_MAX: usize = 9;
 
 /// The PGNs of the table stand between these; those below are the network's.
 const PGN_FIRST: u32 = 0x1_F000;
@@ -72,7 +72,8 @@ pub struct Row {
     station: Option<(Field, Kind)>,
     transceiver: Option<Field>,
     lines: Option<(Field, usize)>,
-    each: Option<Field>,
+    /// And the instance of each number.
+    each: Option<(Field, Vec<String>)>,
     rules: Vec<RulePlan>,
     special: Vec<Field>,
 }
@@ -176,9 +177,13 @@ impl Compiler {
     }
 }
 
-fn by_code<T>(choices: &[(u64, &'static str)], make: impl Fn(&'static str) -> T) -> Vec<Option<T>> {
-    let count = choices.iter().map(|(code, _)| *code + 1).max().unwrap_or(0);
-    (0..count).map(|code| choices.iter().find(|(known, _)| *known == code).map(|(_, text)| make(text))).collect()
+fn by_code<C, T>(choices: &[(C, &'static str)], make: impl Fn(&'static str) -> T) -> Vec<Option<T>>
+where
+    C: Copy + Into<u64>,
+{
+    let count = choices.iter().map(|(code, _)| (*code).into() + 1).max().unwrap_or(0);
+    let text = |code| choices.iter().find(|(known, _)| (*known).into() == code).map(|(_, text)| make(text));
+    (0..count).map(text).collect()
 }
 
 impl Row {
@@ -200,7 +205,7 @@ impl Row {
             transceiver: station.as_ref().map(|_| compiler.field("AIS Transceiver information")),
             station,
             lines: spec.lines.map(|(count, bits)| (compiler.field(count), (bits / 8) as usize)),
-            each: spec.each.map(|name| compiler.field(name)),
+            each: spec.each.map(|(name, named)| (compiler.field(name), (0..=INSTANCE_MAX as u32).map(named).collect())),
             rules: spec.rules.iter().map(|rule| compiler.rule(rule)).collect(),
             special: spec.special.map_or(&[][..], |(fields, _)| fields).iter().map(|f| compiler.field(f)).collect(),
         }
@@ -231,13 +236,13 @@ impl Row {
         };
         for line in 0..lines {
             let Some(payload) = payload.get(line * bytes..) else { break };
-            let id = match self.each.as_ref().map(|field| field.read(payload)) {
-                None => id,
-                Some(Found::Good(id)) if id.cast_unsigned() <= INSTANCE_MAX => Some(id.cast_unsigned() as usize),
+            let instance = match self.each.as_ref().map(|(field, names)| (field.read(payload), names)) {
+                None => instance(id.unwrap_or(0)),
+                Some((Found::Good(id), names)) if id.cast_unsigned() <= INSTANCE_MAX => &names[id as usize],
                 Some(_) => continue,
             };
             for rule in &self.rules {
-                rule.apply(payload, id, &mut emit)?;
+                rule.apply(payload, id, instance, &mut emit)?;
             }
         }
         if let Some((_, special)) = self.spec.special {
@@ -288,11 +293,12 @@ impl PathPlan {
         }
     }
 
-    /// The path and the reading's instance; `None` where the path needs one.
+    /// The path and the reading's instance, which is in the path where that has a place for it; `None` where the path
+    /// needs a number and there is none.
     #[inline]
-    fn of(&'static self, id: Option<usize>) -> Option<(&'static str, &'static str)> {
+    fn of(&'static self, id: Option<usize>, instance: &'static str) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Fixed(path) => Some((path, instance(id.unwrap_or(0)))),
+            Self::Fixed(path) => Some((path, instance)),
             Self::Composed(front, behind, made) => {
                 let id = id?;
                 Some((made[id].get_or_init(|| format!("{front}{id}{behind}").into_boxed_str()), ""))
@@ -308,7 +314,13 @@ fn instance(id: usize) -> &'static str {
 }
 
 impl RulePlan {
-    fn apply(&'static self, payload: &[u8], id: Option<usize>, emit: &mut Emit<'_>) -> Result<(), Refused> {
+    fn apply(
+        &'static self,
+        payload: &[u8],
+        id: Option<usize>,
+        instance: &'static str,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Refused> {
         if self.when.as_ref().is_some_and(|(field, code)| field.read(payload) != Found::Good(*code)) {
             return Ok(());
         }
@@ -323,7 +335,7 @@ impl RulePlan {
             Err(Quality::NotAvailable) if self.absent == Absent::Skip => return Ok(()),
             Err(quality) => (Value::Absent, quality),
         };
-        let (path, instance) = path.of(id).ok_or(Refused::NoInstance)?;
+        let (path, instance) = path.of(id, instance).ok_or(Refused::NoInstance)?;
         emit.push(Cow::Borrowed(path), Cow::Borrowed(instance), value, quality);
         Ok(())
     }
@@ -366,10 +378,11 @@ impl TakePlan {
                 text => Value::text(&text),
             },
             Self::Always(word) => Value::Text(Arc::clone(word)),
-            Self::Position(latitude, longitude) => Value::Position {
-                latitude: latitude.scale(good(latitude.read(payload))?),
-                longitude: longitude.scale(good(longitude.read(payload))?),
-            },
+            Self::Position(latitude, longitude) => {
+                let [latitude, longitude] =
+                    [latitude, longitude].map(|field| good(field.read(payload)).map(|value| field.scale(value)));
+                position(latitude?, longitude?)?
+            }
             Self::DateTime(date, time) => {
                 let (day, clock) = (date.read(payload), time.read(payload));
                 good(day)?;
@@ -378,6 +391,12 @@ impl TakePlan {
             }
         })
     }
+}
+
+/// A place on the Earth: the fields hold twice as many degrees and more.
+fn position(latitude: f64, longitude: f64) -> Result<Value, Quality> {
+    let is_on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+    is_on_earth.then_some(Value::Position { latitude, longitude }).ok_or(Quality::OutOfRange)
 }
 
 /// Days since 1970 and ten-thousandths of a second since midnight, UTC; `None` where there is no such time. A leap

@@ -16,13 +16,16 @@ pub struct PgnSpec {
     pub about: About,
     /// Values that repeat: the field that counts them, bits of one. The rules are those of one.
     pub lines: Option<(&'static str, u32)>,
-    /// The field that tells those that repeat apart, in place of the message's instance.
-    pub each: Option<&'static str>,
+    /// The field that tells those that repeat apart, in place of the message's instance, and the instance of a number.
+    pub each: Option<Each>,
     /// Each makes a reading, or none.
     pub rules: &'static [Rule],
     /// Numbers that make readings together: their fields, in SI, `None` where not available.
     pub special: Option<Special>,
 }
+
+/// The field, and what makes an instance of its number.
+pub type Each = (&'static str, fn(u32) -> String);
 
 /// The fields, and what makes readings of them.
 pub type Special = (&'static [&'static str], fn(&[Option<f64>], &mut Emit<'_>));
@@ -93,7 +96,7 @@ pub enum Take {
     /// 0 is off, 1 is on.
     Switch(&'static str),
     /// The word of a code; a code without one is not available.
-    Word(&'static str, &'static [(u64, &'static str)]),
+    Word(&'static str, &'static [(u8, &'static str)]),
     /// canboat's own name of a code, where Signal K has no words.
     Name(&'static str),
     /// A text.
@@ -144,8 +147,8 @@ impl PgnSpec {
     pub(super) const fn lines(self, count: &'static str, bits: u32) -> Self {
         Self { lines: Some((count, bits)), ..self }
     }
-    pub(super) const fn each(self, field: &'static str) -> Self {
-        Self { each: Some(field), ..self }
+    pub(super) const fn each(self, field: &'static str, instance: fn(u32) -> String) -> Self {
+        Self { each: Some((field, instance)), ..self }
     }
     pub(super) const fn special(self, fields: &'static [&'static str], f: fn(&[Option<f64>], &mut Emit<'_>)) -> Self {
         Self { special: Some((fields, f)), ..self }

@@ -145,7 +145,7 @@ fn switches_and_words() {
     let state = |number: u8, on| whole(&format!("electrical.switches.bank.3.{number}.state"), Value::Bool(on));
     assert_eq!(bank, [state(1, true), state(2, false)]);
     assert_eq!(
-        readings(127_493, &[0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF]),
+        readings(127_493, &[0, 0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
         [whole("propulsion.0.transmission.gear", Value::text("Neutral"))]
     );
 }
@@ -184,13 +184,28 @@ fn a_receiver_tells_when_its_position_was_measured() {
     assert_eq!(found("navigation.gnss.differentialAge"), None);
 }
 
+/// Found by fuzzing: 32 bits of 1e-7 degrees reach to 214.
+#[test]
+fn a_position_off_the_earth_is_out_of_range() {
+    let position = |latitude: i32, longitude: i32| {
+        readings(129_025, &[latitude.to_le_bytes(), longitude.to_le_bytes()].concat()).remove(0)
+    };
+    let path = "navigation.position";
+    let pole = Value::Position { latitude: -90.0, longitude: 180.0 };
+    assert_eq!(position(-900_000_000, 1_800_000_000), whole(path, pole));
+    for (latitude, longitude) in [(900_000_001, 0), (-900_000_001, 0), (0, 1_800_000_001), (0, -1_800_000_001)] {
+        let none = (path.to_owned(), String::new(), Value::Absent, Quality::OutOfRange);
+        assert_eq!(position(latitude, longitude), none, "{latitude} {longitude}");
+    }
+}
+
 #[test]
 fn each_satellite_is_an_instance() {
     // Two of three: the third is cut off.
     let one =
         |prn: u8| [&[prn][..], &[0x10, 0x27, 0x20, 0x4E, 0xAC, 0x0D], &[0xFF, 0xFF, 0xFF, 0x7F], &[0xF2]].concat();
-    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(12), &[7]].concat());
-    let expected = ["5", "12"].map(|prn| {
+    let told = readings(129_540, &[&[0, 0xFF, 3][..], &one(5), &one(65), &[7]].concat());
+    let expected = ["GP5", "GL65"].map(|prn| {
         [("elevation", 1.0), ("azimuth", 2.0), ("signalToNoise", 35.0)].map(|(leaf, value)| {
             let (path, instance) = (format!("navigation.gnss.satellite.{leaf}"), prn.to_owned());
             (path, instance, Value::Float(value), Quality::Good)
@@ -236,7 +251,9 @@ fn a_ships_static_data_is_read() {
         b"SHIP@@@@@@@@@@@@@@@@",
         &kind,
         &size,
-        &[0xFF; 6],
+        // 2021-07-29, 09:00.
+        &18_837_u16.to_le_bytes(),
+        &324_000_000_u32.to_le_bytes(),
         &650_u16.to_le_bytes(),
         b"ROTTERDAM           ",
         &[0, 0, 0, 0xFF],
@@ -253,6 +270,7 @@ fn a_ships_static_data_is_read() {
     assert_eq!(found("sensors.ais.fromCenter"), Value::Float(5.0));
     assert_eq!(found("design.draft.current"), Value::Float(6.5));
     assert_eq!(found("navigation.destination.commonName"), Value::text("ROTTERDAM"));
+    assert_eq!(found("navigation.destination.eta"), Value::text("07-29T09:00Z"), "as NMEA 0183 gives it");
 }
 
 #[test]
@@ -272,6 +290,25 @@ fn an_alert_has_the_words_that_came_before_it() {
     assert_eq!((active.state, active.message.as_str()), (AlarmState::Alarm, "Low fuel"));
     assert_eq!(told(&mut decoder, 4).acknowledged, Some(true));
     assert_eq!(told(&mut decoder, 1).state, AlarmState::Normal);
+    for incomplete in [&alert(0xFF)[..], &alert(2)[..27], &head[..4]] {
+        let told = hear(&mut decoder, 126_983, incomplete);
+        assert_eq!((told.readings, told.dropped), (Vec::new(), vec![("incomplete_alert", 1)]));
+    }
+}
+
+#[test]
+fn an_engine_that_gets_a_name_ends_its_complaints_under_the_address() {
+    let mut decoder = Decoder::new();
+    let gearbox = [1, 0, 0, 0, 0, 0, 4, 0xFF];
+    let alarms = |told: Told| {
+        let alarm = |r: &Decoded| Some((r.source, Notification::from_value(&r.value)?.state));
+        let bad = told.readings.iter().filter(|r| r.path.ends_with("lowOilPressure"));
+        bad.filter_map(alarm).collect::<Vec<_>>()
+    };
+    assert_eq!(alarms(hear(&mut decoder, 127_493, &gearbox)), [(Source::Address(35), AlarmState::Alarm)]);
+    let claim = hear(&mut decoder, 60_928, &7_u64.to_le_bytes());
+    assert_eq!(alarms(claim), [(Source::Address(35), AlarmState::Normal)]);
+    assert_eq!(alarms(hear(&mut decoder, 127_493, &gearbox)), [(Source::Name(7), AlarmState::Alarm)]);
 }
 
 #[test]
@@ -296,7 +333,7 @@ fn a_source_is_its_name_and_half_a_message_is_not_inherited() {
     assert!(!told.readings.is_empty() && told.readings.iter().all(|reading| reading.source == Source::Name(7)));
     assert_eq!(decoder.sources()[0].address, Some(40));
     decoder.end(0, &mut told);
-    assert_eq!(decoder.sources(), []);
+    assert_eq!(decoder.sources()[0].address, Some(40), "behind the next connection is the same bus");
 }
 
 #[test]
@@ -405,4 +442,22 @@ proptest! {
         decoder.end(0, &mut told);
         prop_assert!(decoder.held_bytes() < 1 << 20);
     }
+}
+
+#[test]
+fn a_magnetic_heading_is_corrected_by_its_deviation() {
+    let heading = |heading: u16, deviation: i16, reference: u8| {
+        let [heading, deviation] = [heading.to_le_bytes(), deviation.to_le_bytes()];
+        readings(127_250, &[&[0][..], &heading, &deviation, &[0xFF, 0x7F, 0xFC | reference]].concat())
+    };
+    let magnetic = |value| float("navigation.headingMagnetic", value);
+    assert_eq!(heading(10_000, i16::MAX, 1), [magnetic(1.0)]);
+    let deviation = float("navigation.magneticDeviation", -0.125);
+    let compass = |value| float("navigation.headingCompass", value);
+    assert_eq!(heading(10_000, -1_250, 1), [deviation.clone(), compass(1.0), magnetic(0.875)]);
+    let over_north = heading(0, -1_250, 1);
+    assert_eq!(over_north, [deviation.clone(), compass(0.0), magnetic(std::f64::consts::TAU - 0.125)]);
+    assert_eq!(heading(10_000, -1_250, 0), [float("navigation.headingTrue", 1.0), deviation]);
+    assert_eq!(heading(u16::MAX, i16::MAX, 1), [absent("navigation.headingMagnetic", Quality::NotAvailable)]);
+    assert_eq!(heading(10_000, i16::MAX, 3), []);
 }

@@ -28,6 +28,7 @@ const CELSIUS_OFFSET: f64 = 273.15;
 
 /// Every unit that a map may name. Reactive energy has none: Signal K knows no path for it.
 pub const UNITS: &[Unit] = &[
+    unit("1", "", 1.0),
     unit("ratio", "ratio", 1.0),
     unit("%", "ratio", 0.01),
     unit("V", "V", 1.0),

@@ -4,10 +4,10 @@
 use super::bits::Bits;
 use super::{items, service, statics};
 use crate::clock::Stamp;
-use crate::reading::{Context, Quality, Value};
-use crate::wire::Emit;
+use crate::reading::{Context, Quality};
 use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, Words};
 use crate::wire::nmea0183::time::{self, Day, TimeOfDay};
+use crate::wire::{Emit, ais};
 
 /// A payload that is too short for its type, or breaks its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,25 +22,9 @@ pub enum Read {
     Reserved,
 }
 
-/// Signal K's words for the navigational status, by its code.
-static STATES: Words = Words::new(&[
-    (0, "motoring"),
-    (1, "anchored"),
-    (2, "not under command"),
-    (3, "restricted manouverability"),
-    (4, "constrained by draft"),
-    (5, "moored"),
-    (6, "aground"),
-    (7, "fishing"),
-    (8, "sailing"),
-    (9, "hazardous material high speed"),
-    (10, "hazardous material wing in ground"),
-    (11, "towing astern"),
-    (12, "pushing ahead or towing alongside"),
-    (14, "ais-sart"),
-]);
+static STATES: Words = Words::new(ais::STATES);
 
-static MANEUVERS: Words = Words::new(&[(1, "not engaged"), (2, "engaged")]);
+static MANEUVERS: Words = Words::new(ais::MANEUVERS);
 
 /// Makes the readings of one message.
 pub fn read(bits: &Bits<'_>, own: bool, emit: Emit<'_>) -> Result<Read, Broken> {
@@ -99,9 +83,10 @@ const fn shortest(kind: u8) -> Option<usize> {
     })
 }
 
-/// Whom a message is about: by its type, else by the form of the MMSI (ITU-R M.585-9).
+/// Whom a message is about: by its type, else by the form of the MMSI (ITU-R M.585-9). Zero is what a transponder
+/// sends that was never given one.
 const fn context(kind: u8, mmsi: u32) -> Result<Context, Broken> {
-    if mmsi > 999_999_999 {
+    if mmsi == 0 || mmsi > 999_999_999 {
         return Err(Broken);
     }
     Ok(match (kind, mmsi / 1_000_000) {

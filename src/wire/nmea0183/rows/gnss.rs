@@ -93,7 +93,7 @@ pub const GSA: SentenceSpec = SentenceSpec {
         optional("navigation.gnss.verticalDilution", Take::Number(&[number(16, 1.0)], 0.0, DILUTION_MAX))
             .valid(GSA_VALID),
     ],
-    special: Special::Fields(special::gsa),
+    special: Special::Talker(special::gsa),
 };
 const GSA_VALID: Valid = Valid::IsNot(1, b'1');
 
@@ -107,7 +107,7 @@ pub const GSV: SentenceSpec = SentenceSpec {
     ],
     time: TimeRule::None,
     readings: &[],
-    special: Special::Fields(special::gsv),
+    special: Special::Talker(special::gsv),
 };
 
 pub const GBS: SentenceSpec = SentenceSpec {
@@ -167,10 +167,27 @@ pub const GST: SentenceSpec = SentenceSpec {
 pub const GRS: SentenceSpec = SentenceSpec {
     formatter: "GRS",
     meaning: "GNSS range residuals, in the order of the satellites in GSA",
-    fields: &[field("utc", "time of position, hhmmss.ss"), field("mode", "0 used for the fix, 1 worked out after")],
+    fields: &[
+        field("utc", "time of position, hhmmss.ss"),
+        field("mode", "0 used for the fix, 1 worked out after"),
+        field("residual_1", "metres"),
+        field("residual_2", "metres"),
+        field("residual_3", "metres"),
+        field("residual_4", "metres"),
+        field("residual_5", "metres"),
+        field("residual_6", "metres"),
+        field("residual_7", "metres"),
+        field("residual_8", "metres"),
+        field("residual_9", "metres"),
+        field("residual_10", "metres"),
+        field("residual_11", "metres"),
+        field("residual_12", "metres"),
+        field("system", "1 GPS, 2 GLONASS, 3 Galileo, 4 BeiDou, 5 QZSS, 6 NavIC; since NMEA 0183 4.10"),
+        field("signal", "hexadecimal; since NMEA 0183 4.10"),
+    ],
     time: TimeRule::Utc(0, Valid::Always),
     readings: &[],
-    special: Special::Fields(special::grs),
+    special: Special::Talker(special::grs),
 };
 
 pub const DTM: SentenceSpec = SentenceSpec {

@@ -133,7 +133,7 @@ const PASHR: SentenceSpec = SentenceSpec {
         report("navigation.headingTrue", Take::Number(&[number(1, DEG_RAD)], 0.0, 360.0)).when(2, b'T'),
         optional("navigation.attitude.roll", Take::Number(&[number(3, DEG_RAD)], -180.0, 180.0)).when(2, b'T'),
         optional("navigation.attitude.pitch", Take::Number(&[number(4, DEG_RAD)], -90.0, 90.0)).when(2, b'T'),
-        optional("navigation.heave", Take::Number(&[number(5, 1.0)], -100.0, 100.0)).when(2, b'T'),
+        optional("environment.heave", Take::Number(&[number(5, 1.0)], -100.0, 100.0)).when(2, b'T'),
     ],
     special: Special::None,
 };

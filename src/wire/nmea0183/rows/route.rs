@@ -45,7 +45,7 @@ pub const RMB: SentenceSpec = SentenceSpec {
         track_error(&[number(1, NAUTICAL_MILE_M).negative_if(2, b'R')], RMB_VALID),
         optional("navigation.courseRhumbline.previousPoint.name", Take::Text(3)),
         optional("navigation.courseRhumbline.nextPoint.name", Take::Text(4)),
-        optional("navigation.courseRhumbline.nextPoint.position", Take::Position(5)),
+        optional("navigation.courseRhumbline.nextPoint.position", Take::Position(5)).valid(RMB_VALID),
         optional(
             "navigation.courseRhumbline.nextPoint.distance",
             Take::Number(&[number(9, NAUTICAL_MILE_M)], 0.0, RANGE_NM_MAX),
@@ -54,7 +54,7 @@ pub const RMB: SentenceSpec = SentenceSpec {
         optional("navigation.courseRhumbline.nextPoint.bearingTrue", Take::Number(&[number(10, DEG_RAD)], 0.0, 360.0))
             .valid(RMB_VALID),
         optional(
-            "navigation.courseRhumbline.nextPoint.velocityMadeGood",
+            "performance.velocityMadeGoodToWaypoint",
             Take::Number(&[number(11, KNOT_M_S)], -SPEED_MAX, SPEED_MAX),
         )
         .valid(RMB_VALID),
@@ -90,13 +90,19 @@ pub const APB: SentenceSpec = SentenceSpec {
         optional("navigation.courseRhumbline.nextPoint.arrived", Take::Flag(5, b'A', b'V')).valid(TRACK_VALID),
         optional("navigation.courseRhumbline.nextPoint.perpendicularPassed", Take::Flag(6, b'A', b'V'))
             .valid(TRACK_VALID),
-        bearing("navigation.courseRhumbline.bearingTrackTrue", &[number(7, DEG_RAD)]).when(8, b'T'),
-        bearing("navigation.courseRhumbline.bearingTrackMagnetic", &[number(7, DEG_RAD)]).when(8, b'M'),
+        bearing("navigation.courseRhumbline.bearingTrackTrue", &[number(7, DEG_RAD)]).when(8, b'T').valid(TRACK_VALID),
+        bearing("navigation.courseRhumbline.bearingTrackMagnetic", &[number(7, DEG_RAD)])
+            .when(8, b'M')
+            .valid(TRACK_VALID),
         optional("navigation.courseRhumbline.nextPoint.name", Take::Text(9)),
-        bearing("navigation.courseRhumbline.nextPoint.bearingTrue", &[number(10, DEG_RAD)]).when(11, b'T'),
-        bearing("navigation.courseRhumbline.nextPoint.bearingMagnetic", &[number(10, DEG_RAD)]).when(11, b'M'),
-        bearing("steering.autopilot.target.headingTrue", &[number(12, DEG_RAD)]).when(13, b'T'),
-        bearing("steering.autopilot.target.headingMagnetic", &[number(12, DEG_RAD)]).when(13, b'M'),
+        bearing("navigation.courseRhumbline.nextPoint.bearingTrue", &[number(10, DEG_RAD)])
+            .when(11, b'T')
+            .valid(TRACK_VALID),
+        bearing("navigation.courseRhumbline.nextPoint.bearingMagnetic", &[number(10, DEG_RAD)])
+            .when(11, b'M')
+            .valid(TRACK_VALID),
+        bearing("steering.autopilot.target.headingTrue", &[number(12, DEG_RAD)]).when(13, b'T').valid(TRACK_VALID),
+        bearing("steering.autopilot.target.headingMagnetic", &[number(12, DEG_RAD)]).when(13, b'M').valid(TRACK_VALID),
     ],
     special: Special::None,
 };

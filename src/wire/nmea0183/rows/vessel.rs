@@ -3,8 +3,8 @@
 use super::{A_IS_VALID, SPEED_MAX};
 use crate::wire::nmea0183::special::{self, CELSIUS_K};
 use crate::wire::nmea0183::table::{
-    DEG_RAD, FieldSpec, INCH_OF_MERCURY_PA, KM_H_M_S, KNOT_M_S, NAUTICAL_MILE_M, SentenceSpec, Special, Take, TimeRule,
-    Valid, field, number, optional, report,
+    DEG_RAD, FieldSpec, KM_H_M_S, KNOT_M_S, NAUTICAL_MILE_M, SentenceSpec, Special, Take, TimeRule, Valid, field,
+    number, optional, report,
 };
 
 /// A log turns over at 999,999.99 nautical miles at the latest.
@@ -170,7 +170,7 @@ pub const HEV: SentenceSpec = SentenceSpec {
     meaning: "heave",
     fields: &[field("heave_m", "metres, positive up")],
     time: TimeRule::None,
-    readings: &[report("navigation.heave", Take::Number(&[number(0, 1.0)], -100.0, 100.0))],
+    readings: &[report("environment.heave", Take::Number(&[number(0, 1.0)], -100.0, 100.0))],
     special: Special::None,
 };
 
@@ -221,7 +221,6 @@ pub const MDA: SentenceSpec = SentenceSpec {
     ],
     time: TimeRule::None,
     readings: &[
-        optional("environment.outside.pressure", PRESSURE),
         optional("environment.outside.temperature", celsius::<4>(AIR_C)),
         optional("environment.water.temperature", celsius::<6>(WATER_C)),
         optional("environment.outside.relativeHumidity", Take::Number(&[number(8, 0.01)], 0.0, 100.0)),
@@ -236,15 +235,8 @@ pub const MDA: SentenceSpec = SentenceSpec {
             Take::Number(&[number(18, 1.0).fixed(19, b'M'), number(16, KNOT_M_S).fixed(17, b'N')], 0.0, SPEED_MAX),
         ),
     ],
-    special: Special::None,
+    special: Special::Fields(special::mda),
 };
-
-const PRESSURE: Take = Take::Number(
-    &[number(2, 100_000.0).fixed(3, b'B'), number(0, INCH_OF_MERCURY_PA).fixed(1, b'I')],
-    0.0,
-    // Inches, the larger number of the two: 32 are 1.08 bar, the highest ever at sea level.
-    35.0,
-);
 
 /// Degrees Celsius in field `AT`, the letter behind it.
 const fn celsius<const AT: usize>(range: (f64, f64)) -> Take {
@@ -261,8 +253,8 @@ pub const MMB: SentenceSpec = SentenceSpec {
         field("pressure_bar_unit", "B"),
     ],
     time: TimeRule::None,
-    readings: &[report("environment.outside.pressure", PRESSURE)],
-    special: Special::None,
+    readings: &[],
+    special: Special::Fields(special::mmb),
 };
 
 pub const MTA: SentenceSpec = SentenceSpec {

@@ -1,6 +1,8 @@
 //! The sentences of a bridge, values worked out by hand: 1 nautical mile is 1852 m, 1 knot 0.514444444 m/s, 1 degree
 //! 0.017453293 rad.
 
+use std::slice;
+
 use rstest::rstest;
 
 use super::{decoded, line, told, values};
@@ -17,7 +19,7 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.courseRhumbline.nextPoint.position = 49.287333333 -123.159500000",
     "navigation.courseRhumbline.nextPoint.distance = 2407.600000000",
     "navigation.courseRhumbline.nextPoint.bearingTrue = 0.916297857",
-    "navigation.courseRhumbline.nextPoint.velocityMadeGood = 0.257222222",
+    "performance.velocityMadeGoodToWaypoint = 0.257222222",
     "navigation.courseRhumbline.nextPoint.arrived = false",
 ])]
 #[case::rmb_blank("GPRMB,,,,,,,,,,,,,,N", &["navigation.courseRhumbline.crossTrackError = - not_available"])]
@@ -29,6 +31,15 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.courseRhumbline.nextPoint.name = 'DEST'",
     "navigation.courseRhumbline.nextPoint.bearingTrue = 0.209439510",
     "steering.autopilot.target.headingMagnetic = 0.226892803",
+])]
+#[case::rmb_not_valid("GPRMB,V,0.50,R,003,004,4917.24,N,12309.57,W,001.3,052.5,000.5,V,A", &[
+    "navigation.courseRhumbline.crossTrackError = - not_available",
+    "navigation.courseRhumbline.previousPoint.name = '003'",
+    "navigation.courseRhumbline.nextPoint.name = '004'",
+])]
+#[case::apb_not_valid("GPAPB,V,A,0.10,L,N,V,V,011,M,DEST,012,T,013,M", &[
+    "navigation.courseRhumbline.crossTrackError = - not_available",
+    "navigation.courseRhumbline.nextPoint.name = 'DEST'",
 ])]
 #[case::xte_unlocked("GPXTE,A,V,0.67,L,N", &["navigation.courseRhumbline.crossTrackError = - not_available"])]
 #[case::xtr("GPXTR,1.0,L,N", &["navigation.courseRhumbline.crossTrackError = 1852.000000000"])]
@@ -82,25 +93,33 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.positionDilution = 1.100000000",
     "navigation.gnss.horizontalDilution = 0.770000000",
     "navigation.gnss.verticalDilution = 0.780000000",
-    "navigation.gnss.satellitesUsed#Galileo = 3",
+    "navigation.gnss.satellitesUsed#GA = 3",
+])]
+#[case::gsa_by_number("GNGSA,A,3,65,72,,,,,,,,,,,,,", &[
+    "navigation.gnss.fixMode = '3D'",
+    "navigation.gnss.satellitesUsed#GL = 2",
 ])]
 #[case::gsv("GPGSV,2,1,06,13,59,135,19,15,74,246,", &[
-    "navigation.gnss.satellitesInView = 6",
-    "navigation.gnss.satellite.elevation#13 = 1.029744259",
-    "navigation.gnss.satellite.azimuth#13 = 2.356194490",
-    "navigation.gnss.satellite.signalToNoise#13 = 19.000000000",
-    "navigation.gnss.satellite.elevation#15 = 1.291543646",
-    "navigation.gnss.satellite.azimuth#15 = 4.293509960",
+    "navigation.gnss.satellitesInView#GP = 6",
+    "navigation.gnss.satellite.elevation#GP13 = 1.029744259",
+    "navigation.gnss.satellite.azimuth#GP13 = 2.356194490",
+    "navigation.gnss.satellite.signalToNoise#GP13 = 19.000000000",
+    "navigation.gnss.satellite.elevation#GP15 = 1.291543646",
+    "navigation.gnss.satellite.azimuth#GP15 = 4.293509960",
 ])]
 #[case::gsv_signal("GAGSV,1,1,01,04,,,32,7", &[
-    "navigation.gnss.satellitesInView#7 = 1",
-    "navigation.gnss.satellite.signalToNoise#4-7 = 32.000000000",
+    "navigation.gnss.satellitesInView#GA-7 = 1",
+    "navigation.gnss.satellite.signalToNoise#GA4-7 = 32.000000000",
 ])]
 #[case::gsv_of_quectel("PQGSV,1,1,01,04,,,32,0,4", &[
-    "navigation.gnss.satellitesInView = 1",
-    "navigation.gnss.satellite.signalToNoise#4 = 32.000000000",
+    "navigation.gnss.satellitesInView#GB = 1",
+    "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
 ])]
-#[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView = 0"])]
+#[case::gsv_beidou("BDGSV,1,1,01,04,,,32", &[
+    "navigation.gnss.satellitesInView#GB = 1",
+    "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
+])]
+#[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView#GP = 0"])]
 #[case::gbs("GPGBS,200254.00,2.8,2.1,4.4,,,,", &[
     "navigation.gnss.latitudeError = 2.800000000",
     "navigation.gnss.longitudeError = 2.100000000",
@@ -116,8 +135,11 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.altitudeDeviation = 0.031000000",
 ])]
 #[case::grs("GPGRS,024603.00,1,-1.8,,0.3", &[
-    "navigation.gnss.rangeResidual#1 = -1.800000000",
-    "navigation.gnss.rangeResidual#3 = 0.300000000",
+    "navigation.gnss.rangeResidual#GP-1 = -1.800000000",
+    "navigation.gnss.rangeResidual#GP-3 = 0.300000000",
+])]
+#[case::grs_of_a_system("GNGRS,024603.00,1,-1.8,,,,,,,,,,,,3,7", &[
+    "navigation.gnss.rangeResidual#GA-1-7 = -1.800000000",
 ])]
 // 0.0017 minutes of arc = 0.0017 * pi / 10800 rad.
 #[case::dtm("GPDTM,W84,,0.0017,S,0.0,E,0.0,W84", &[
@@ -153,7 +175,7 @@ use crate::wire::notification::{AlarmState, Notification};
 ])]
 #[case::ths("HETHS,180.0,A", &["navigation.headingTrue = 3.141592654"])]
 #[case::ths_void("HETHS,180.0,V", &["navigation.headingTrue = - not_available"])]
-#[case::hev("INHEV,-0.5", &["navigation.heave = -0.500000000"])]
+#[case::hev("INHEV,-0.5", &["environment.heave = -0.500000000"])]
 #[case::osd("RAOSD,090.0,A,092.0,P,10.0,W,,,N", &[
     "navigation.headingTrue = 1.570796327",
     "navigation.courseOverGroundTrue = 1.605702912",
@@ -161,13 +183,17 @@ use crate::wire::notification::{AlarmState, Notification};
 ])]
 // 1.0154 bar; 18.5 degrees Celsius = 291.65 K.
 #[case::mda("WIMDA,29.98,I,1.0154,B,18.5,C,,C,45.2,,6.5,C,90.0,T,,M,10.0,N,5.1,M", &[
-    "environment.outside.pressure = 101540.000000000",
     "environment.outside.temperature = 291.650000000",
     "environment.outside.relativeHumidity = 0.452000000",
     "environment.outside.dewPointTemperature = 279.650000000",
     "environment.wind.directionTrue = 1.570796327",
     "environment.wind.speedOverGround = 5.100000000",
+    "environment.outside.pressure = 101540.000000000",
 ])]
+#[case::mda_without_pressure("WIMDA,,I,,B,18.5,C", &["environment.outside.temperature = 291.650000000"])]
+#[case::mmb_no_air("WIMMB,,I,35.0,B", &["environment.outside.pressure = - out_of_range"])]
+#[case::mmb_no_air_in_inches("WIMMB,35.0,I,,B", &["environment.outside.pressure = - out_of_range"])]
+#[case::mmb_blank("WIMMB,,I,,B", &["environment.outside.pressure = - not_available"])]
 // 30 inches of mercury = 101591.67 Pa.
 #[case::mmb("WIMMB,30.0,I,,B", &["environment.outside.pressure = 101591.670000000"])]
 #[case::mta("WIMTA,-1.0,C", &["environment.outside.temperature = 272.150000000"])]
@@ -227,12 +253,12 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.attitude.pitch = -0.017453293",
     "navigation.attitude.roll = 0.034906585",
 ])]
-#[case::furuno_heave("PFEC,GPhve,0.5,A", &["navigation.heave = 0.500000000"])]
+#[case::furuno_heave("PFEC,GPhve,0.5,A", &["environment.heave = 0.500000000"])]
 #[case::ashtech("PASHR,085335.000,180.0,T,-1.0,2.0,0.1,0.03,0.03,0.1,1,0", &[
     "navigation.headingTrue = 3.141592654",
     "navigation.attitude.roll = -0.017453293",
     "navigation.attitude.pitch = 0.034906585",
-    "navigation.heave = 0.100000000",
+    "environment.heave = 0.100000000",
 ])]
 #[case::rd_instruments("PRDID,-1.0,2.0,90.0", &[
     "navigation.attitude.pitch = -0.017453293",
@@ -262,7 +288,7 @@ fn alert(
 }
 
 #[test]
-fn an_alert_of_two_sentences_is_told_at_once_and_then_at_length() {
+fn an_alert_of_two_sentences_that_others_part_is_told_at_once_and_then_at_length() {
     let told = alerts(&[
         "IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST",
         "IIALF,1,1,0,124304.50,A,W,A,,192,1,1,0,LOST TARGET",
@@ -285,6 +311,22 @@ fn an_alert_of_two_sentences_is_told_at_once_and_then_at_length() {
 }
 
 #[test]
+fn an_alert_of_two_sentences_is_told_once_and_alone_if_the_second_does_not_come() {
+    let [first, second] =
+        ["IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST", "IIALF,2,2,1,,,,,XYZ,0512,1,2,0,NO HEADING"];
+    let whole = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST: NO HEADING");
+    let alone = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST");
+    assert_eq!(alerts(&[first, second, first, second]), [whole.clone(), whole.clone()]);
+    assert_eq!(alerts(&[first]), []);
+    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole]);
+    assert_eq!(alerts(&[first, "IIALC,01,01,00,1,XYZ,0512,1,2", "IIALC,01,01,01,0"]), slice::from_ref(&alone));
+    // Eight other talkers wait already.
+    let others = ["AA", "AB", "AC", "AD", "AE", "AF", "AG", "AH"].map(|talker| first.replacen("II", talker, 1));
+    let lines: Vec<_> = others.iter().map(String::as_str).chain([first]).collect();
+    assert_eq!(alerts(&lines), [alone]);
+}
+
+#[test]
 fn alarms_commands_and_heartbeats_are_notifications() {
     let told = alerts(&[
         "IIALR,120000.00,012,A,V,LOW OIL",
@@ -302,8 +344,6 @@ fn alarms_commands_and_heartbeats_are_notifications() {
         [
             alert("alarm#12", AlarmState::Alarm, Some(false), "LOW OIL"),
             alert("alarm#12", AlarmState::Normal, Some(true), "LOW OIL"),
-            alert("alertList#1", AlarmState::Alert, None, "192.1 XYZ512.1"),
-            alert("alertList#1", AlarmState::Normal, None, ""),
             alert("alertCommand#XYZ512.1", AlarmState::Normal, None, "acknowledge"),
             alert("alertCommandRefused#XYZ512.1", AlarmState::Normal, None, "silence"),
             alert("alarmAcknowledged#12", AlarmState::Normal, None, "acknowledged"),

@@ -1,7 +1,9 @@
 //! AIS targets. Paths and words are those that AIS in NMEA 0183 gives.
 
+use crate::clock::Stamp;
 use crate::reading::Value;
 use crate::wire::Emit;
+use crate::wire::ais::{MANEUVERS, STATES};
 use crate::wire::nmea2000::table::{Kind, PgnSpec, Rule, Take, optional, report, row};
 
 pub const ROWS: &[PgnSpec] = &[
@@ -55,7 +57,6 @@ pub const ROWS: &[PgnSpec] = &[
             CALLSIGN,
             optional("sensors.ais.class", Take::Always("A")),
             optional("navigation.destination.commonName", Take::Text("Destination")),
-            optional("navigation.destination.eta", Take::DateTime("ETA Date", "ETA Time")),
         ],
     )
     .station("User ID", Kind::Vessel)
@@ -88,27 +89,9 @@ const VOYAGE: &[&str] = &[
     "Position reference from Bow",
     "Draft",
     "IMO number",
+    "ETA Date",
+    "ETA Time",
 ];
-
-/// Signal K's words for the navigational status.
-const STATES: &[(u64, &str)] = &[
-    (0, "motoring"),
-    (1, "anchored"),
-    (2, "not under command"),
-    (3, "restricted manouverability"),
-    (4, "constrained by draft"),
-    (5, "moored"),
-    (6, "aground"),
-    (7, "fishing"),
-    (8, "sailing"),
-    (9, "hazardous material high speed"),
-    (10, "hazardous material wing in ground"),
-    (11, "towing astern"),
-    (12, "pushing ahead or towing alongside"),
-    (14, "ais-sart"),
-];
-
-const MANEUVERS: &[(u64, &str)] = &[(1, "not engaged"), (2, "engaged")];
 
 /// What the hull is like. Zero is "not available" in all of these (ITU-R M.1371-5, tables 47 and 53). Without a
 /// distance to bow and side only the size is meant (figure 41).
@@ -139,5 +122,12 @@ fn voyage(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
     }
     if let Some(imo) = told(6) {
         emit.good("registrations.imo", Value::text(&format!("IMO {imo}")));
+    }
+    // AIS sends no year; the one that stands here is the receiver's guess.
+    if let (Some(&Some(days)), Some(&Some(seconds))) = (numbers.get(7), numbers.get(8)) {
+        let eta = Stamp(((days * 86_400.0 + seconds) * 1e6) as i64).to_string();
+        if let Some(eta) = eta.get("2026-".len().."2026-03-29T11:00".len()) {
+            emit.good("navigation.destination.eta", Value::text(&format!("{eta}Z")));
+        }
     }
 }

@@ -132,7 +132,7 @@ const RIPPLE: &[(u64, &str)] = &[
     (3, "electrical.solar.*.voltage.ripple"),
 ];
 
-const CHARGING: &[(u64, &str)] = &[
+const CHARGING: &[(u8, &str)] = &[
     (0, "not charging"),
     (1, "bulk"),
     (2, "absorption"),
@@ -145,7 +145,7 @@ const CHARGING: &[(u64, &str)] = &[
     (9, "fault"),
 ];
 
-const ROLES: &[(u64, &str)] = &[(0, "standalone"), (1, "master"), (2, "slave"), (3, "echo")];
+const ROLES: &[(u8, &str)] = &[(0, "standalone"), (1, "master"), (2, "slave"), (3, "echo")];
 
 /// Paths by the line: three phases.
 macro_rules! phases {

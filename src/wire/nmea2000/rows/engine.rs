@@ -19,7 +19,7 @@ pub const ROWS: &[PgnSpec] = &[
         &[
             report("propulsion.*.oilPressure", Take::Number("Oil pressure")),
             optional("propulsion.*.oilTemperature", Take::Number("Oil temperature")),
-            report("propulsion.*.temperature", Take::Number("Temperature")),
+            report("propulsion.*.coolantTemperature", Take::Number("Temperature")),
             optional("propulsion.*.alternatorVoltage", Take::Number("Alternator Potential")),
             optional("propulsion.*.fuel.rate", Take::Number("Fuel Rate")),
             optional("propulsion.*.runTime", Take::Number("Total Engine hours")),
@@ -57,7 +57,7 @@ pub const ROWS: &[PgnSpec] = &[
     row(
         127_498,
         &[
-            optional("propulsion.*.revolutionsRated", Take::Number("Rated Engine Speed")),
+            optional("propulsion.*.ratedRevolutions", Take::Number("Rated Engine Speed")),
             optional("propulsion.*.label", Take::Text("VIN")),
         ],
     )

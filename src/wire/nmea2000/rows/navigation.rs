@@ -1,8 +1,10 @@
 //! Time, heading, position, course, and the way to the next waypoint.
 
+use std::f64::consts::TAU;
+
 use crate::reading::{Quality, Value};
-use crate::wire::Emit;
 use crate::wire::nmea2000::table::{PgnSpec, Rule, Take, optional, optional_by, report, report_by, row};
+use crate::wire::{Emit, satellite};
 
 pub const ROWS: &[PgnSpec] = &[
     // System time.
@@ -30,11 +32,12 @@ pub const ROWS: &[PgnSpec] = &[
     row(
         127_250,
         &[
-            report_by("Reference", HEADING, Take::Number("Heading")),
+            report_by("Reference", &[(0, "navigation.headingTrue")], Take::Number("Heading")),
             optional("navigation.magneticDeviation", Take::Number("Deviation")),
             optional("navigation.magneticVariation", Take::Number("Variation")),
         ],
-    ),
+    )
+    .special(&["Reference", "Heading", "Deviation"], magnetic),
     // Rate of turn.
     row(127_251, &[report("navigation.rateOfTurn", Take::Number("Rate"))]),
     // Heave.
@@ -89,7 +92,10 @@ pub const ROWS: &[PgnSpec] = &[
         ],
     ),
     // GNSS satellites in view.
-    row(129_540, SATELLITES).lines("Sats in View", 96).each("PRN").special(&["Sats in View"], in_view),
+    row(129_540, SATELLITES)
+        .lines("Sats in View", 96)
+        .each("PRN", |prn| satellite::instance(None, prn))
+        .special(&["Sats in View"], in_view),
     // Small craft status.
     row(
         130_576,
@@ -153,6 +159,7 @@ const SATELLITES: &[Rule] = &[
     optional("navigation.gnss.satellite.signalToNoise", Take::Number("SNR")),
 ];
 
+/// Of all systems together; NMEA 0183 counts each by itself, with the system as the instance.
 fn in_view(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
     match numbers {
         [Some(count)] => emit.good("navigation.gnss.satellitesInView", Value::Integer(*count as i64)),
@@ -161,7 +168,7 @@ fn in_view(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
 }
 
 /// Signal K's words; NMEA 0183's GGA gives the same.
-const METHOD_QUALITY: &[(u64, &str)] = &[
+const METHOD_QUALITY: &[(u8, &str)] = &[
     (0, "no GPS"),
     (1, "GNSS Fix"),
     (2, "DGNSS fix"),
@@ -193,10 +200,28 @@ const TO_WAYPOINT: &[Rule] = &[
     optional_by(TYPE, course!("bearingTrackMagnetic"), Take::Number(TRACK)).when(REFERENCE, 1),
     optional_by(TYPE, course!("activeRoute.estimatedTimeOfArrival"), Take::DateTime("ETA Date", "ETA Time")),
     optional_by(TYPE, course!("nextPoint.position"), Take::Position("Destination Latitude", "Destination Longitude")),
-    optional_by(TYPE, course!("nextPoint.velocityMadeGood"), Take::Number("Waypoint Closing Velocity")),
+    optional("performance.velocityMadeGoodToWaypoint", Take::Number("Waypoint Closing Velocity")),
     optional_by(TYPE, course!("nextPoint.arrived"), Take::Switch("Arrival Circle Entered")),
     optional_by(TYPE, course!("nextPoint.perpendicularPassed"), Take::Switch("Perpendicular Crossed")),
 ];
+
+/// With a deviation, a magnetic heading is the sensor's own and is corrected by it; without one the sensor is taken at
+/// its word. NMEA 0183's HDG says the same.
+fn magnetic(numbers: &[Option<f64>], emit: &mut Emit<'_>) {
+    let &[Some(1.0), heading, deviation] = numbers else { return };
+    let mut tell = |path: &'static str, heading: Option<f64>| match heading {
+        Some(heading) => emit.good(path, Value::Float(heading)),
+        None => emit.absent(path, Quality::NotAvailable),
+    };
+    if deviation.is_some() {
+        tell("navigation.headingCompass", heading);
+    }
+    let corrected = |heading: f64, east: f64| (heading + east).rem_euclid(TAU);
+    tell(
+        "navigation.headingMagnetic",
+        heading.map(|heading| deviation.map_or(heading, |east| corrected(heading, east))),
+    );
+}
 
 /// The offset's sign says what it is: positive to the water line, negative to the keel. Zero says nothing: most
 /// sounders send it unset.
