@@ -24,7 +24,7 @@ pub const fn all(character: u8) -> u64 {
 #[inline]
 pub const fn equal(word: u64, character: u8) -> u64 {
     let differing = word ^ all(character);
-    !((differing & LOW) + LOW | differing) & MARK
+    !(((differing & LOW) + LOW) | differing) & MARK
 }
 
 /// Marks the lanes that hold what opens or closes a line: control characters, DEL and all above it, `$`, `!` and `\`.
@@ -35,7 +35,7 @@ pub const fn special(word: u64) -> u64 {
     let ordinary =
         (low + all(0x80 - b' ')) & ((low ^ all(b'$')) + LOW) & ((low ^ all(b'!')) + LOW) & ((low ^ all(b'\\')) + LOW);
     // DEL is the only one that carries when 1 is added.
-    (!ordinary | low + all(1) | word) & MARK
+    (!ordinary | (low + all(1)) | word) & MARK
 }
 
 /// The place of the first character that `mark` marks.
@@ -89,7 +89,7 @@ pub fn checksum(text: &[u8]) -> u8 {
 #[inline]
 pub fn decimal(digits: u64) -> Option<u32> {
     let values = digits ^ all(b'0');
-    if ((values & LOW) + all(0x80 - 10) | values) & MARK != 0 {
+    if (((values & LOW) + all(0x80 - 10)) | values) & MARK != 0 {
         return None;
     }
     // Neighbours make pairs, pairs of pairs fours, and those the whole; each step weighs half of the lanes.

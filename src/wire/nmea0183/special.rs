@@ -69,10 +69,10 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let below = depth.map(|m| m + offset);
     if offset > 0.0 {
         emit.good("environment.depth.surfaceToTransducer", offset);
-        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, |m| Found::Good(m)));
+        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, Found::Good));
     } else {
         emit.good("environment.depth.transducerToKeel", -offset);
-        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, |m| Found::Good(m)));
+        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, Found::Good));
     }
     Ok(())
 }
