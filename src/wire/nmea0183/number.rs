@@ -61,8 +61,8 @@ impl Decimal {
     }
 }
 
-/// The number in the first `length` characters of `word`, one at least: digits, perhaps a point, perhaps a minus. `None`
-/// where they are anything else or more than eight, and [`number`] must say what.
+/// The number in the first `length` characters of `word`, one at least: digits, perhaps a point, perhaps a minus.
+/// `None` where they are anything else or more than eight, and [`number`] must say what.
 ///
 /// Digits are weighed by three multiplications instead of one after the other: how many there are need not be foreseen.
 #[inline]
