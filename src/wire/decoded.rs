@@ -63,18 +63,55 @@ impl<'a> Emit<'a> {
     }
 
     /// A good value.
-    pub fn good(&mut self, path: impl Into<Cow<'static, str>>, value: Value) {
-        self.push(path.into(), Cow::Borrowed(""), value, Quality::Good);
+    #[inline]
+    pub fn good(&mut self, path: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+        self.push(path, "", value, Quality::Good);
     }
 
     /// No value, and why.
+    #[inline]
     pub fn absent(&mut self, path: impl Into<Cow<'static, str>>, quality: Quality) {
-        self.push(path.into(), Cow::Borrowed(""), Value::Absent, quality);
+        self.push(path, "", Value::Absent, quality);
     }
 
-    /// Any reading.
-    pub fn push(&mut self, path: Cow<'static, str>, instance: Cow<'static, str>, value: Value, quality: Quality) {
+    /// Any reading. It is made where it stays, of parts that need no clean-up if there is no memory: made beforehand
+    /// and then moved into the vector it would cost twice as much.
+    #[inline]
+    pub fn push(
+        &mut self,
+        path: impl Into<Cow<'static, str>>,
+        instance: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+        quality: Quality,
+    ) {
         let (context, source, observed_at) = (self.context, self.source, self.observed_at);
-        self.out.push(Decoded { context, path, source, instance, unit: None, value, quality, observed_at });
+        self.out.extend(std::iter::once_with(|| Decoded {
+            context,
+            path: path.into(),
+            source,
+            instance: instance.into(),
+            unit: None,
+            value: value.into(),
+            quality,
+            observed_at,
+        }));
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(count: i64) -> Self {
+        Self::Integer(count)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
     }
 }

@@ -20,13 +20,17 @@ pub type Formatter = Word;
 
 impl Word {
     /// The word in `bytes`; `None` when it is too long or holds anything but upper-case letters and digits.
+    #[inline]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut word = [0; WORD_BYTES_MAX];
-        if bytes.len() > WORD_BYTES_MAX || !bytes.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
-            return None;
+        let mut word = 0_u64;
+        let mut sound = bytes.len() <= WORD_BYTES_MAX;
+        for byte in bytes.iter().take(WORD_BYTES_MAX) {
+            word = word << 8 | u64::from(*byte);
+            sound &= byte.is_ascii_uppercase() || byte.is_ascii_digit();
         }
-        word[..bytes.len()].copy_from_slice(bytes);
-        Some(Self(word))
+        // To the front, zeros behind: a shift, for the library's copy of a few bytes costs as much as all of this.
+        let unused = WORD_BYTES_MAX.saturating_sub(bytes.len());
+        sound.then(|| Self((word << (8 * unused.min(WORD_BYTES_MAX - 1))).to_be_bytes()))
     }
 
     /// The word as text.

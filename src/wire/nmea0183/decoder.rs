@@ -6,7 +6,7 @@ use super::alert::Alerts;
 use super::number;
 use super::reject::Rejected;
 use super::rules;
-use super::sentence::{ChecksumRule, Fields, Sentence};
+use super::sentence::{ChecksumRule, FIELDS_MAX, Fields, Sentence};
 use super::table::{Absent, BadField, SentenceSpec, Special, TimeRule, Valid};
 use super::tag::{Tag, TagCounts, Tags};
 use super::time::{Dates, Day, TimeOfDay, TimeText};
@@ -99,7 +99,8 @@ impl Decoder {
         };
         let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);
         let before = out.len();
-        let fields = sentence.index();
+        let mut starts = [0; FIELDS_MAX + 1];
+        let fields = sentence.index(&mut starts);
         if fields.are_too_many() {
             return Err(Rejected::TooManyFields);
         }

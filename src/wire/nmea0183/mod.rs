@@ -29,6 +29,7 @@
 mod ais;
 mod alert;
 mod decoder;
+mod lanes;
 mod number;
 mod reject;
 mod rows;

@@ -3,6 +3,8 @@
 //! Digits are gathered into one integer and divided once by a power of ten, which rounds once and so gives the very
 //! bits that `str::parse::<f64>` gives, without its cost.
 
+use super::lanes::{self, LANES};
+
 /// The longest number read. IEC 61162-1 sentences hold 82 characters; the longest numbers in the field have 16 digits.
 pub const NUMBER_BYTES_MAX: usize = 24;
 
@@ -59,6 +61,35 @@ impl Decimal {
     }
 }
 
+/// The number in the first `length` characters of `word`, one at least: digits, perhaps a point, perhaps a minus.
+/// `None` where they are anything else or more than eight, and [`number`] must say what.
+///
+/// Digits are weighed by three multiplications instead of one after the other: how many there are need not be foreseen.
+#[inline]
+pub fn short(word: u64, length: usize) -> Option<f64> {
+    let sign = usize::from(word & 0xFF == u64::from(b'-'));
+    let length = length - sign;
+    if !(1..=LANES - sign).contains(&length) {
+        return None;
+    }
+    // To the top lanes: what stands behind them falls off, and the last digit always stands in the same place.
+    let text = word >> (8 * sign) << (8 * (LANES - length));
+    let point = lanes::equal(text, b'.');
+    let (digits, places) = if point == 0 {
+        (text, 0)
+    } else {
+        let whole = text & ((point >> 7) - 1);
+        let decimals = text & !(point << 1).wrapping_sub(1);
+        (whole << 8 | decimals, point.leading_zeros() as usize / 8)
+    };
+    let count = length - usize::from(point != 0);
+    // The free lanes in front take zeros; a second point is no digit.
+    let digits = digits | lanes::all(b'0').checked_shr(8 * count as u32).unwrap_or(0);
+    let mantissa = lanes::decimal(digits).filter(|_| count > 0)?;
+    let size = f64::from(mantissa) / POWERS_OF_TEN[places];
+    Some(if sign == 1 { -size } else { size })
+}
+
 /// The number in a field; `None` when the field is blank.
 pub fn number(field: &[u8]) -> Result<Option<f64>, Malformed> {
     let text = field.trim_ascii();
@@ -86,6 +117,22 @@ pub fn whole(field: &[u8]) -> Result<Option<u32>, Malformed> {
     Ok((!text.is_empty()).then(|| text.iter().fold(0, |sum, d| sum * 10 + u32::from(d - b'0'))))
 }
 
+/// Degrees from a field of `length` characters, of which `word` gives eight from any place on: three to five digits, a
+/// point, one to eight decimals. `None` where it is anything else, and [`degrees`] must say what.
+#[inline]
+pub fn usual_degrees(length: usize, word: impl Fn(usize) -> Option<u64>) -> Option<f64> {
+    let front = word(0)?;
+    let point = lanes::first(lanes::equal(front, b'.'));
+    let places = length.checked_sub(point + 1).filter(|places| (1..=LANES).contains(places))?;
+    let whole = (3..=5).contains(&point).then(|| lanes::leading(front, point))??;
+    let decimals = lanes::leading(word(point + 1)?, places)?;
+    Some(minutes_as_degrees(
+        u64::from(whole / 100),
+        u64::from(whole % 100) * UNITS[places] + u64::from(decimals),
+        places,
+    ))
+}
+
 /// Degrees from `dddmm.mmmm`, rounded once; `None` when the field is blank. Minutes of 60 and more give `NaN`, which is
 /// out of every range.
 pub fn degrees(field: &[u8]) -> Result<Option<f64>, Malformed> {
@@ -107,22 +154,29 @@ pub fn degrees(field: &[u8]) -> Result<Option<f64>, Malformed> {
 }
 
 impl Decimal {
-    #[allow(clippy::cast_precision_loss, reason = "below 10^15 every integer is an f64")]
     fn degrees(self) -> f64 {
-        const UNITS: [u64; EXACT_DIGITS_MAX + 1] = units();
-        let unit = UNITS[self.places];
-        let (degrees, minutes) = (self.mantissa / (100 * unit), self.mantissa % (100 * unit));
-        if minutes >= 60 * unit {
-            return f64::NAN;
-        }
-        // Minutes in units of the last place: one exact integer over one exact integer.
-        (degrees * 60 * unit + minutes) as f64 / (60 * unit) as f64
+        let unit = 100 * UNITS[self.places];
+        minutes_as_degrees(self.mantissa / unit, self.mantissa % unit, self.places)
     }
+}
+
+/// Degrees and minutes, these in units of their last place: one exact integer over one exact integer.
+#[allow(clippy::cast_precision_loss, reason = "below 10^15 every integer is an f64")]
+#[inline]
+fn minutes_as_degrees(degrees: u64, minutes: u64, places: usize) -> f64 {
+    let degree = 60 * UNITS[places];
+    if minutes >= degree {
+        return f64::NAN;
+    }
+    (degrees * degree + minutes) as i64 as f64 / degree as i64 as f64
 }
 
 fn degrees_and_minutes(degrees: f64, minutes: f64) -> f64 {
     if minutes >= 60.0 { f64::NAN } else { degrees + minutes / 60.0 }
 }
+
+/// The same as integers.
+const UNITS: [u64; EXACT_DIGITS_MAX + 1] = units();
 
 const fn units() -> [u64; EXACT_DIGITS_MAX + 1] {
     let mut units = [1; EXACT_DIGITS_MAX + 1];
@@ -185,6 +239,21 @@ mod tests {
     }
 
     proptest! {
+        /// A field of a sentence is read eight characters at a time where it can be; here it always can.
+        #[test]
+        fn the_short_way_gives_the_bits_of_the_long_one(text in "[-+]?[0-9.]{1,9}|[0-9]{2,6}\\.[0-9]{0,9}|[ -~]{1,9}") {
+            let word = |from: usize| {
+                let following = [&text.as_bytes()[from.min(text.len())..], b",12.5,N,"].concat();
+                following.first_chunk().map(|word| u64::from_le_bytes(*word))
+            };
+            if let Some(short) = short(word(0).unwrap(), text.len()) {
+                prop_assert_eq!(number(text.as_bytes()).unwrap().map(f64::to_bits), Some(short.to_bits()));
+            }
+            if let Some(usual) = usual_degrees(text.len(), word) {
+                prop_assert_eq!(degrees(text.as_bytes()).unwrap().map(f64::to_bits), Some(usual.to_bits()));
+            }
+        }
+
         #[test]
         fn the_fast_way_gives_the_bits_of_the_standard_library(text in "-?[0-9]{1,12}(\\.[0-9]{0,10})?") {
             let expected = text.parse::<f64>().unwrap();

@@ -14,27 +14,33 @@ use crate::wire::{Emit, Talker, satellite};
 pub const CELSIUS_K: f64 = 273.15;
 
 fn read(fields: &Fields<'_>, at: usize) -> Result<Option<f64>, BadField> {
-    number::number(fields.get(at)).map_err(BadField::at(at))
+    fields.number(at)
 }
 
 /// A number in `lowest..=highest`, times `scale`.
-pub fn scaled(raw: Option<f64>, lowest: f64, highest: f64, scale: f64) -> Found {
+#[inline]
+pub fn scaled(raw: Option<f64>, lowest: f64, highest: f64, scale: f64) -> Found<f64> {
     match raw {
         None => Found::Blank,
-        Some(raw) if (lowest..=highest).contains(&raw) => Found::Good(Value::Float(raw * scale)),
+        Some(raw) if (lowest..=highest).contains(&raw) => Found::Good(raw * scale),
         Some(_) => Found::OutOfRange,
     }
 }
 
 impl Emit<'_> {
     /// A reading whose absence is one too.
-    pub fn found(&mut self, path: impl Into<Cow<'static, str>>, instance: &'static str, found: Found) {
-        let (value, quality) = match found {
-            Found::Good(value) => (value, Quality::Good),
-            Found::Blank => (Value::Absent, Quality::NotAvailable),
-            Found::OutOfRange => (Value::Absent, Quality::OutOfRange),
-        };
-        self.push(path.into(), Cow::Borrowed(instance), value, quality);
+    #[inline]
+    pub fn found(
+        &mut self,
+        path: impl Into<Cow<'static, str>>,
+        instance: &'static str,
+        found: Found<impl Into<Value>>,
+    ) {
+        match found {
+            Found::Good(value) => self.push(path, instance, value, Quality::Good),
+            Found::Blank => self.push(path, instance, Value::Absent, Quality::NotAvailable),
+            Found::OutOfRange => self.push(path, instance, Value::Absent, Quality::OutOfRange),
+        }
     }
 }
 
@@ -62,11 +68,11 @@ pub fn dpt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     let Some(offset) = read(fields, 1)?.filter(|m| *m != 0.0 && m.abs() <= OFFSET_M_MAX) else { return Ok(()) };
     let below = depth.map(|m| m + offset);
     if offset > 0.0 {
-        emit.good("environment.depth.surfaceToTransducer", Value::Float(offset));
-        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, |m| Found::Good(Value::Float(m))));
+        emit.good("environment.depth.surfaceToTransducer", offset);
+        emit.found("environment.depth.belowSurface", "", below.map_or(Found::Blank, Found::Good));
     } else {
-        emit.good("environment.depth.transducerToKeel", Value::Float(-offset));
-        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, |m| Found::Good(Value::Float(m))));
+        emit.good("environment.depth.transducerToKeel", -offset);
+        emit.found("environment.depth.belowKeel", "", below.map_or(Found::Blank, Found::Good));
     }
     Ok(())
 }
@@ -130,7 +136,7 @@ pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
 }
 
 /// Air pressure in bar, or in inches of mercury where there is none.
-fn pressure(fields: &Fields<'_>) -> Result<Found, BadField> {
+fn pressure(fields: &Fields<'_>) -> Result<Found<f64>, BadField> {
     /// The air at sea level: 870 hPa in a typhoon of 1979, 1,085 hPa in Mongolia in 2001.
     const AIR_PA_RANGE: (f64, f64) = (85_000.0, 110_000.0);
     let (at, unit, scale) = if fields.get(2).is_empty() { (0, b'I', INCH_OF_MERCURY_PA) } else { (2, b'B', 100_000.0) };
@@ -232,8 +238,8 @@ pub fn gsa(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
     let mut used = (2..14).map(|at| fields.get(at)).filter(|field| !field.is_empty()).peekable();
     let first = used.peek().and_then(|field| number::whole(field).ok().flatten());
     let system = system(talker, fields, Some(17)).or_else(|| satellite::by_number(first?));
-    let used = Found::Good(Value::Integer(used.count() as i64));
-    emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), used);
+    let used = used.count() as i64;
+    emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), Found::Good(used));
     Ok(())
 }
 
@@ -253,7 +259,7 @@ pub fn gsv(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
         && let Some(count) = whole(2, SATELLITE_MAX)?
     {
         let (path, instance) = ("navigation.gnss.satellitesInView", format!("{}{signal}", system.unwrap_or("")));
-        emit.push(Cow::Borrowed(path), Cow::Owned(instance), Value::Integer(i64::from(count)), Quality::Good);
+        emit.push(path, instance, i64::from(count), Quality::Good);
     }
     for at in (3..groups_end).step_by(4) {
         let Some(satellite) = whole(at, SATELLITE_MAX)? else { continue };
@@ -266,7 +272,7 @@ pub fn gsv(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
         for (path, raw, highest, scale) in quantities {
             // A satellite below the horizon for a minute says -1; one that is not tracked says nothing.
             if let Found::Good(value) = scaled(raw, -highest, highest, scale) {
-                emit.push(Cow::Borrowed(path), Cow::Owned(instance.clone()), value, Quality::Good);
+                emit.push(path, Cow::Owned(instance.clone()), value, Quality::Good);
             }
         }
     }
@@ -280,7 +286,7 @@ pub fn grs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
     for (at, place) in (2..).zip(1..=12) {
         if let Some(residual) = read(fields, at)? {
             let (path, instance) = ("navigation.gnss.rangeResidual", format!("{system}-{place}{signal}"));
-            emit.push(Cow::Borrowed(path), Cow::Owned(instance), Value::Float(residual), Quality::Good);
+            emit.push(path, instance, residual, Quality::Good);
         }
     }
     Ok(())
@@ -336,7 +342,7 @@ pub fn pubx(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         }
     }
     if let Some(used) = number::whole(fields.get(17)).map_err(BadField::at(17))?.filter(|n| *n <= 99) {
-        emit.good("navigation.gnss.satellites", Value::Integer(i64::from(used)));
+        emit.good("navigation.gnss.satellites", i64::from(used));
     }
     Ok(())
 }

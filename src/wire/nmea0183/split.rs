@@ -5,6 +5,7 @@
 //! in a sentence, or the next opening. A line that was not closed by CR or LF counts only with a checksum: half a depth
 //! is a wrong depth. The splitter refuses to look inside: checksums are compared by the decoder.
 
+use super::lanes;
 use super::reject::Rejected;
 
 /// The longest line kept. IEC 61162-1 allows 82 characters and a TAG block of 80 before them; devices in the field
@@ -79,9 +80,11 @@ impl LineSplitter {
     fn seek<'a>(&mut self, bytes: &'a [u8], line: &mut impl FnMut(Result<&[u8], Rejected>)) -> &'a [u8] {
         for (at, byte) in bytes.iter().enumerate() {
             match byte {
+                // Behind what was skipped a plain line may stand; here none does.
+                b'$' | b'!' | b'\\' if at > 0 => return &bytes[at..],
                 b'$' | b'!' | b'\\' => {
                     self.open(*byte);
-                    return &bytes[at..];
+                    return bytes;
                 }
                 b'\r' | b'\n' => self.noise_told = false,
                 // Padding of serial servers and blank log columns: nothing was lost.
@@ -107,7 +110,7 @@ impl LineSplitter {
         // The opening byte was seen by `seek` but not taken; held is empty then and only then.
         let mut from = usize::from(self.held.is_empty());
         loop {
-            let Some(at) = bytes[from..].iter().position(|b| is_special(*b)).map(|n| n + from) else {
+            let Some(at) = lanes::position(&bytes[from..], lanes::special).map(|n| n + from) else {
                 return self.hold(bytes, line);
             };
             self.place = match (self.place, bytes[at]) {
@@ -155,19 +158,13 @@ impl LineSplitter {
 /// The usual case at full speed: a sentence with nothing before it and its end at hand, and what is behind them. What
 /// it takes is what [`LineSplitter::seek`] and [`LineSplitter::follow`] would have made of it.
 fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    if !matches!(bytes, [b'$' | b'!', ..]) {
-        return None;
-    }
-    let at = memchr::memchr2(b'\r', b'\n', bytes).filter(|at| *at <= LINE_BYTES_MAX)?;
-    // No early end: all bytes are looked at abreast.
-    let special = bytes[1..at].iter().fold(false, |any, byte| any | is_special(*byte));
-    let end = if bytes[at..].starts_with(b"\r\n") { at + 2 } else { at + 1 };
-    (!special).then(|| (&bytes[..at], &bytes[end..]))
-}
-
-/// Bytes that open or close a line. IEC 61162-1 allows 20 to 7E (hex) in a sentence; `!`, `$` and `\` are reserved.
-const fn is_special(byte: u8) -> bool {
-    !matches!(byte, 0x20..=0x7E) || matches!(byte, b'$' | b'!' | b'\\')
+    let [b'$' | b'!', opened @ ..] = bytes else { return None };
+    let at = 1 + lanes::position(opened, lanes::special)?;
+    let behind = match &bytes[at..] {
+        [b'\r', b'\n', behind @ ..] | [b'\r' | b'\n', behind @ ..] => behind,
+        _ => return None,
+    };
+    (at <= LINE_BYTES_MAX).then(|| (&bytes[..at], behind))
 }
 
 /// A line without CR or LF counts only if its checksum is there.

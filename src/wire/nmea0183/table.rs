@@ -266,26 +266,31 @@ impl ReadingSpec {
 /// Slots of the hash table below: three times the rows, so that most formatters are found at the first look.
 const SLOTS: usize = 256;
 
-/// No row.
-const FREE: u8 = u8::MAX;
+/// A formatter as a number, and its row.
+type Slot = (u32, Option<&'static SentenceSpec>);
 
-/// Formatters by a hash of their three letters, as numbers of rows; a row whose slot is taken stands in the next.
-static ROWS: [u8; SLOTS] = rows();
+/// Rows by a hash of their three letters; a row whose slot is taken stands in the next.
+static ROWS: [Slot; SLOTS] = rows();
 
-#[allow(clippy::cast_possible_truncation, reason = "asserted: fewer rows than a u8 counts")]
-const fn rows() -> [u8; SLOTS] {
-    assert!(TABLE.len() < FREE as usize && TABLE.len() * 2 < SLOTS);
-    let mut rows = [FREE; SLOTS];
+const fn rows() -> [Slot; SLOTS] {
+    assert!(TABLE.len() * 2 < SLOTS);
+    let mut rows = [(0, None); SLOTS];
     let mut row = 0;
     while row < TABLE.len() {
-        let mut at = slot(KEYS[row]);
-        while rows[at] != FREE {
+        let [a, b, c] = *TABLE[row].formatter.as_bytes() else { panic!("a formatter has three letters") };
+        let key = key(a, b, c);
+        let mut at = slot(key);
+        while rows[at].1.is_some() {
             at = (at + 1) % SLOTS;
         }
-        rows[at] = row as u8;
+        rows[at] = (key, Some(&TABLE[row]));
         row += 1;
     }
     rows
+}
+
+const fn key(a: u8, b: u8, c: u8) -> u32 {
+    u32::from_be_bytes([0, a, b, c])
 }
 
 /// The highest 8 bits of a multiplication by 2^32 over the golden ratio.
@@ -293,38 +298,18 @@ const fn slot(key: u32) -> usize {
     (key.wrapping_mul(0x9E37_79B9) >> 24) as usize
 }
 
-/// Formatters of the table as numbers, in its order.
-static KEYS: [u32; TABLE.len()] = keys();
-
-const fn keys() -> [u32; TABLE.len()] {
-    let mut keys = [0; TABLE.len()];
-    let mut at = 0;
-    while at < keys.len() {
-        let [a, b, c] = *TABLE[at].formatter.as_bytes() else { panic!("a formatter has three letters") };
-        keys[at] = u32::from_be_bytes([0, a, b, c]);
-        at += 1;
-    }
-    keys
-}
-
 /// The row of an address: by its formatter, or as a whole where it is proprietary.
 pub fn find(address: &[u8]) -> Option<&'static SentenceSpec> {
     match *address {
         [b'P', ..] => PROPRIETARY.iter().find(|row| row.formatter.as_bytes() == address),
         [_, _, a, b, c] => {
-            let key = u32::from_be_bytes([0, a, b, c]);
+            let key = key(a, b, c);
             let mut at = slot(key);
-            loop {
-                // There are free slots, so this ends.
-                let row = usize::from(ROWS[at]);
-                if row >= TABLE.len() {
-                    return None;
-                }
-                if KEYS[row] == key {
-                    return Some(&TABLE[row]);
-                }
+            // There are free slots, so this ends.
+            while ROWS[at].0 != key && ROWS[at].1.is_some() {
                 at = (at + 1) % SLOTS;
             }
+            ROWS[at].1
         }
         _ => None,
     }

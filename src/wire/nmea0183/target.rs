@@ -1,8 +1,6 @@
 //! Targets of a radar and waypoints of a plotter (IEC 61162-1, 8.3: TTM, TLL, TLB, WPL): the instance is the number or
 //! the name.
 
-use std::borrow::Cow;
-
 use super::number;
 use super::rules::{Found, position};
 use super::sentence::Fields;
@@ -32,13 +30,13 @@ fn target(fields: &Fields<'_>, at: usize) -> Result<String, BadField> {
 }
 
 /// A reading of a target; a blank says nothing.
-fn tell(path: &'static str, instance: &str, found: Found, emit: &mut Emit<'_>) {
-    let (value, quality) = match found {
-        Found::Good(value) => (value, Quality::Good),
-        Found::OutOfRange => (Value::Absent, Quality::OutOfRange),
-        Found::Blank => return,
-    };
-    emit.push(Cow::Borrowed(path), Cow::Owned(instance.to_owned()), value, quality);
+fn tell(path: &'static str, target: &str, found: Found<impl Into<Value>>, emit: &mut Emit<'_>) {
+    let instance = target.to_owned();
+    match found {
+        Found::Good(value) => emit.push(path, instance, value, Quality::Good),
+        Found::Blank => {}
+        Found::OutOfRange => emit.push(path, instance, Value::Absent, Quality::OutOfRange),
+    }
 }
 
 fn state(fields: &Fields<'_>, at: usize) -> Found {
@@ -63,8 +61,8 @@ pub fn ttm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         Some(_) => return Err(BadField(9)),
     };
     let read = |at: usize, lowest: f64, highest: f64, scale: f64| {
-        let raw = number::number(fields.get(at)).map_err(BadField::at(at))?;
-        Ok(scaled(raw, lowest, highest, scale))
+        let raw = fields.number(at)?;
+        Ok(scaled(raw, lowest, highest, scale).map(Value::Float))
     };
     let angle = |at: usize, names: [&'static str; 2]| {
         let name = if fields.letter(at + 1) == Some(b'R') { names[1] } else { names[0] };

@@ -1,5 +1,6 @@
 //! Dates and times of day in sentences. There is no clock here: a time is what a talker said, or nothing.
 
+use super::lanes;
 use crate::clock::Stamp;
 use crate::reading::Value;
 use crate::wire::Source;
@@ -25,18 +26,20 @@ impl TimeOfDay {
     /// Reads `hhmmss` with any number of decimals; `None` when blank or no time of day: a receiver whose clock broke
     /// may still have a position. A leap second, 60, counts as the start of the next minute, as Unix time has it.
     pub fn read(field: &[u8]) -> Option<Self> {
-        const DECIMALS_MAX: usize = 6;
         let (clock, decimals) = match field.trim_ascii() {
             text @ [_, _, _, _, _, _] => (text, &[][..]),
             text @ [_, _, _, _, _, _, b'.', decimals @ ..] => (&text[..6], decimals),
             _ => return None,
         };
         let [hour, minute, second] = pairs(clock)?;
-        if !decimals.iter().all(u8::is_ascii_digit) {
-            return None;
+        let (mut micros, mut weight) = (0, SECOND_US / 10);
+        for digit in decimals {
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            micros += i64::from(digit - b'0') * weight;
+            weight /= 10;
         }
-        let digits = decimals.iter().map(|d| i64::from(d - b'0')).chain(std::iter::repeat(0));
-        let micros = digits.take(DECIMALS_MAX).fold(0, |value, digit| value * 10 + digit);
         Self::new(hour, minute, second).map(|Self(whole)| Self(whole + micros))
     }
 
@@ -49,9 +52,9 @@ impl TimeOfDay {
 
 /// Three pairs of digits as numbers.
 fn pairs(text: &[u8]) -> Option<[u32; 3]> {
-    let all: &[u8; 6] = text.try_into().ok()?;
-    let pair = |at: usize| u32::from(all[at] - b'0') * 10 + u32::from(all[at + 1] - b'0');
-    all.iter().all(u8::is_ascii_digit).then(|| [pair(0), pair(2), pair(4)])
+    let [a, b, c, d, e, f] = *text.first_chunk().filter(|_| text.len() == 6)?;
+    let all = lanes::decimal(u64::from_le_bytes([b'0', b'0', a, b, c, d, e, f]))?;
+    Some([all / 10_000, all / 100 % 100, all % 100])
 }
 
 impl Day {
@@ -99,16 +102,18 @@ pub fn rfc3339(stamp: Stamp) -> Value {
     let (year, month, day) = civil_from_days(days);
     let (seconds, millis) = (micros / SECOND_US, micros % SECOND_US / 1_000);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    let fields = [(0, 4, year), (5, 2, month), (8, 2, day), (20, 3, millis)];
-    let clock = [(11, 2, seconds / 3_600), (14, 2, seconds / 60 % 60), (17, 2, seconds % 60)];
-    for (at, width, value) in fields.into_iter().chain(clock) {
-        let mut rest = value;
-        for digit in text[at..at + width].iter_mut().rev() {
-            *digit = b'0' + u8::try_from(rest.rem_euclid(10)).unwrap_or(0);
-            rest /= 10;
-        }
+    let date = [(0, year / 100), (2, year % 100), (5, month), (8, day)];
+    let clock = [(11, seconds / 3_600), (14, seconds / 60 % 60), (17, seconds % 60), (20, millis / 10)];
+    for (at, pair) in date.into_iter().chain(clock) {
+        text[at] = digit(pair / 10);
+        text[at + 1] = digit(pair % 10);
     }
+    text[22] = digit(millis % 10);
     Value::text(std::str::from_utf8(&text).unwrap_or(""))
+}
+
+fn digit(value: i64) -> u8 {
+    b'0' + u8::try_from(value.rem_euclid(10)).unwrap_or(0)
 }
 
 /// The last time that was told as a text: several sentences of a second say the same.

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 
-use super::number;
 use super::rules::Found;
 use super::sentence::Fields;
 use super::special::CELSIUS_K;
@@ -79,7 +78,7 @@ pub fn xdr(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         }
         let letter = fields.letter(at).unwrap_or(0);
         let unit = fields.letter(at + 2);
-        let raw = number::number(fields.get(at + 1)).map_err(BadField::at(1))?;
+        let raw = fields.number(at + 1)?;
         let kind = KINDS.iter().find(|k| k.letter == letter && Some(k.unit) == unit);
         let found = raw.map_or(Found::Blank, |raw| found(letter, raw, kind));
         emit.found(path(letter, name, at / 4, kind), "", found);

@@ -63,7 +63,7 @@ impl Alerts {
             let value = self.notification(key, &told)?.to_value();
             let Key { system, sub_system, id, .. } = key;
             let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
-            emit.push(path.into(), instance.into(), value, Quality::Good);
+            emit.push(path, instance, value, Quality::Good);
         }
         Some(())
     }

@@ -150,7 +150,7 @@ fn tell(Key(_, engine, nth): Key, mask: u64, now: u64, emit: &mut Emit<'_>) {
         if mask >> bit & 1 == 1 {
             let state = if now >> bit & 1 == 1 { *how_bad } else { Normal };
             let path = format!("{NOTIFICATIONS}propulsion.{engine}.{part}{}", camel_case(name));
-            emit.push(path.into(), "".into(), Notification::new(state, name).to_value(), Quality::Good);
+            emit.push(path, "", Notification::new(state, name).to_value(), Quality::Good);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The six-bit armour of AIS payloads and the numbers inside (ITU-R M.1371-5; IEC 61162-1, table of six-bit fields).
 
+use crate::wire::nmea0183::lanes::{self, LANES};
+
 /// Zeros behind the payload, so that a number at its end is read as any other.
 const PADDING_BYTES: usize = 8;
 
@@ -16,20 +18,13 @@ impl<'a> Bits<'a> {
     pub fn unpack(payload: &[u8], fill: u8, bytes: &'a mut Vec<u8>) -> Option<Self> {
         let count = (payload.len() * 6).checked_sub(usize::from(fill)).filter(|count| *count > 0)?;
         bytes.clear();
-        bytes.resize(payload.len().div_ceil(4) * 3, 0);
-        // Four characters make three bytes; one look at the end tells whether all were in the armour.
-        let mut outside = 0;
-        for (three, four) in bytes.chunks_exact_mut(3).zip(payload.chunks(4)) {
-            let mut word = 0_u32;
-            for at in 0..4 {
-                let six = SIX_BITS[usize::from(four.get(at).copied().unwrap_or(b'0'))];
-                outside |= six;
-                word = word << 6 | u32::from(six);
-            }
-            three.copy_from_slice(&word.to_be_bytes()[1..]);
-        }
-        if outside & OUTSIDE != 0 {
-            return None;
+        bytes.reserve(payload.len() + PADDING_BYTES);
+        let (words, rest) = payload.as_chunks();
+        let mut last = [b'0'; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for word in words.iter().chain([&last]) {
+            let bits = lanes::six_bits(u64::from_le_bytes(*word))?;
+            bytes.extend_from_slice(&bits.to_be_bytes()[2..]);
         }
         bytes.truncate(count.div_ceil(8));
         // Filling bits are no data, whatever they hold.
@@ -58,28 +53,6 @@ impl<'a> Bits<'a> {
         let unused = 32 - width;
         ((self.unsigned(at, width) << unused).cast_signed()) >> unused
     }
-}
-
-/// Bit of a character that is not in the armour.
-const OUTSIDE: u8 = 0x80;
-
-/// Six bits of each character of the armour.
-static SIX_BITS: [u8; 256] = six_bits();
-
-#[allow(clippy::cast_possible_truncation, reason = "the index of a table of 256")]
-const fn six_bits() -> [u8; 256] {
-    let mut table = [OUTSIDE; 256];
-    let mut at = 0;
-    while at < table.len() {
-        let character = at as u8;
-        match character {
-            48..=87 => table[at] = character - 48,
-            96..=119 => table[at] = character - 56,
-            _ => {}
-        }
-        at += 1;
-    }
-    table
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::bits::Bits;
 use crate::reading::{Quality, Value};
 use crate::wire::Emit;
+use crate::wire::nmea0183::rules::Place;
 
 /// One field.
 #[derive(Debug)]
@@ -61,17 +62,17 @@ impl Item {
                 (lowest..=highest).contains(&raw).then(|| Value::Float(f64::from(raw) * scale + offset))
             }
             Form::Flag => Some(Value::Bool(raw == 1)),
-            Form::Tenths => place(bits, self.at, self.width, 600.0),
+            Form::Tenths => place(bits, self.at, self.width, 600.0).map(Value::from),
         }
     }
 }
 
 /// Longitude of `width` bits and latitude of one less, in parts of a degree; `None` off the globe.
-pub fn place(bits: &Bits<'_>, at: usize, width: usize, parts: f64) -> Option<Value> {
+pub fn place(bits: &Bits<'_>, at: usize, width: usize, parts: f64) -> Option<Place> {
     let longitude = f64::from(bits.signed(at, width)) / parts;
     let latitude = f64::from(bits.signed(at + width, width - 1)) / parts;
     let on_the_globe = (-180.0..=180.0).contains(&longitude) && (-90.0..=90.0).contains(&latitude);
-    on_the_globe.then_some(Value::Position { latitude, longitude })
+    on_the_globe.then_some(Place { latitude, longitude })
 }
 
 /// Makes a reading of each item that the message holds whole.

@@ -22,7 +22,7 @@ pub fn voyage(bits: &Bits<'_>, emit: &mut Emit<'_>) {
     size(bits, 240, emit);
     let draught_dm = bits.unsigned(294, 8);
     if draught_dm > 0 {
-        emit.good("design.draft.current", Value::Float(f64::from(draught_dm) / 10.0));
+        emit.good("design.draft.current", f64::from(draught_dm) / 10.0);
     }
     text::emit("navigation.destination.commonName", bits, 302, 422, emit);
     // No year is sent, so this is no date; `03-29T11:00Z` is what the crew typed in.
@@ -44,14 +44,17 @@ pub fn class_b_extended(bits: &Bits<'_>, emit: &mut Emit<'_>) {
 
 /// Type 21, beside where it is. A name of more than 20 characters goes on at the end.
 pub fn aid(bits: &Bits<'_>, emit: &mut Emit<'_>) {
-    SixBitText::read(bits, 43, 163).and(bits, 272, bits.count()).emit("name", emit);
-    emit.good("atonType", Value::Integer(i64::from(bits.unsigned(38, 5))));
+    let mut name = SixBitText::default();
+    name.add(bits, 43, 163);
+    name.add(bits, 272, bits.count());
+    name.emit("name", emit);
+    emit.good("atonType", i64::from(bits.unsigned(38, 5)));
     size(bits, 219, emit);
     // Off position is said only with a second of measurement (ITU-R M.1371-5, table 73).
     if bits.unsigned(253, 6) < 60 {
-        emit.good("offPosition", Value::Bool(bits.unsigned(259, 1) == 1));
+        emit.good("offPosition", bits.unsigned(259, 1) == 1);
     }
-    emit.good("virtual", Value::Bool(bits.unsigned(269, 1) == 1));
+    emit.good("virtual", bits.unsigned(269, 1) == 1);
 }
 
 /// Type 24: part A is the name, part B the rest.
@@ -65,7 +68,7 @@ pub fn class_b(bits: &Bits<'_>, emit: &mut Emit<'_>) {
             text::emit("communication.callsignVhf", bits, 90, 132, emit);
             // A craft of a mother ship (MMSI 98...) sends that ship's MMSI in place of its size.
             if bits.unsigned(8, 30) / 10_000_000 == 98 {
-                emit.good("registrations.motherShip", Value::Integer(i64::from(bits.unsigned(132, 30))));
+                emit.good("registrations.motherShip", i64::from(bits.unsigned(132, 30)));
             } else {
                 size(bits, 132, emit);
             }
@@ -83,7 +86,7 @@ fn class(class: u8, emit: &mut Emit<'_>) {
 /// Zero is not available.
 fn ship_type(code: u32, emit: &mut Emit<'_>) {
     if code != 0 {
-        emit.good("design.aisShipType", Value::Integer(i64::from(code)));
+        emit.good("design.aisShipType", i64::from(code));
     }
 }
 
@@ -92,14 +95,14 @@ fn size(bits: &Bits<'_>, at: usize, emit: &mut Emit<'_>) {
     let [bow, stern, port, starboard] =
         [(at, 9), (at + 9, 9), (at + 18, 6), (at + 24, 6)].map(|(at, width)| f64::from(bits.unsigned(at, width)));
     if bow + stern > 0.0 {
-        emit.good("design.length.overall", Value::Float(bow + stern));
+        emit.good("design.length.overall", bow + stern);
     }
     if port + starboard > 0.0 {
-        emit.good("design.beam", Value::Float(port + starboard));
+        emit.good("design.beam", port + starboard);
     }
     // With no distance to bow and port only the size is meant (ITU-R M.1371-5, figure 41).
     if bow > 0.0 && port > 0.0 {
-        emit.good("sensors.ais.fromBow", Value::Float(bow));
-        emit.good("sensors.ais.fromCenter", Value::Float((port - starboard) / 2.0));
+        emit.good("sensors.ais.fromBow", bow);
+        emit.good("sensors.ais.fromCenter", (port - starboard) / 2.0);
     }
 }

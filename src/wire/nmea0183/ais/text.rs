@@ -13,14 +13,16 @@ pub struct SixBitText {
     over: bool,
 }
 
-impl SixBitText {
-    /// The text in the bits from `from` to `end`. `@` ends it (3.3.7); what does not fit is cut.
-    pub fn read(bits: &Bits<'_>, from: usize, end: usize) -> Self {
-        Self { characters: [0; TEXT_BYTES_MAX], length: 0, over: false }.and(bits, from, end)
+impl Default for SixBitText {
+    fn default() -> Self {
+        Self { characters: [0; TEXT_BYTES_MAX], length: 0, over: false }
     }
+}
 
-    /// More of the same text, which stands elsewhere.
-    pub fn and(mut self, bits: &Bits<'_>, from: usize, end: usize) -> Self {
+impl SixBitText {
+    /// Takes the text in the bits from `from` to `end`, behind what it has. `@` ends it (3.3.7); what does not fit is
+    /// cut.
+    pub fn add(&mut self, bits: &Bits<'_>, from: usize, end: usize) {
         let mut at = from;
         while !self.over && at + 6 <= end.min(bits.count()) && self.length < TEXT_BYTES_MAX {
             let code = bits.unsigned(at, 6) as u8;
@@ -31,7 +33,6 @@ impl SixBitText {
             }
             at += 6;
         }
-        self
     }
 
     /// Without the blanks around it.
@@ -50,5 +51,7 @@ impl SixBitText {
 
 /// A reading of the text in these bits, unless it is empty.
 pub fn emit(path: &'static str, bits: &Bits<'_>, from: usize, end: usize, emit: &mut Emit<'_>) {
-    SixBitText::read(bits, from, end).emit(path, emit);
+    let mut text = SixBitText::default();
+    text.add(bits, from, end);
+    text.emit(path, emit);
 }

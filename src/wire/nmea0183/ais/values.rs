@@ -4,7 +4,7 @@
 use super::bits::Bits;
 use super::{items, service, statics};
 use crate::clock::Stamp;
-use crate::reading::{Context, Quality, Value};
+use crate::reading::{Context, Quality};
 use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, Words};
 use crate::wire::nmea0183::time::{self, Day, TimeOfDay};
 use crate::wire::{Emit, ais};
@@ -105,7 +105,7 @@ fn class_a(bits: &Bits<'_>, emit: &mut Emit<'_>) {
         emit.good("navigation.state", state);
     }
     if let Some(turn) = rate_of_turn(bits.signed(42, 8)) {
-        emit.good("navigation.rateOfTurn", Value::Float(turn));
+        emit.good("navigation.rateOfTurn", turn);
     }
     dynamics(bits, 50, emit);
     if let Some(maneuver) = u8::try_from(bits.unsigned(143, 2)).ok().and_then(|code| MANEUVERS.get(code)) {
@@ -129,7 +129,7 @@ fn dynamics(bits: &Bits<'_>, at: usize, emit: &mut Emit<'_>) {
     match bits.unsigned(at + 78, 9) {
         511 => {}
         heading if heading < 360 => {
-            emit.good("navigation.headingTrue", Value::Float(f64::from(heading) * DEG_RAD));
+            emit.good("navigation.headingTrue", f64::from(heading) * DEG_RAD);
         }
         _ => emit.absent("navigation.headingTrue", Quality::OutOfRange),
     }
@@ -138,14 +138,14 @@ fn dynamics(bits: &Bits<'_>, at: usize, emit: &mut Emit<'_>) {
 /// 1023 is not available; 1022 is that or more, in the message's step.
 fn speed(code: u32, step_kn: f64, emit: &mut Emit<'_>) {
     if code != 1_023 {
-        emit.good("navigation.speedOverGround", Value::Float(f64::from(code) * step_kn * KNOT_M_S));
+        emit.good("navigation.speedOverGround", f64::from(code) * step_kn * KNOT_M_S);
     }
 }
 
 /// `none` is not available; what lies above it cannot be.
 fn course(code: u32, none: u32, parts: f64, emit: &mut Emit<'_>) {
     if code < none {
-        emit.good("navigation.courseOverGroundTrue", Value::Float(f64::from(code) / parts * DEG_RAD));
+        emit.good("navigation.courseOverGroundTrue", f64::from(code) / parts * DEG_RAD);
     } else if code > none {
         emit.absent("navigation.courseOverGroundTrue", Quality::OutOfRange);
     }
@@ -167,7 +167,7 @@ fn position(bits: &Bits<'_>, at: usize, width: usize, parts: f64, emit: &mut Emi
 fn aircraft(bits: &Bits<'_>, emit: &mut Emit<'_>) {
     let altitude_m = bits.unsigned(38, 12);
     if altitude_m != 4_095 {
-        emit.good("navigation.gnss.antennaAltitude", Value::Float(f64::from(altitude_m)));
+        emit.good("navigation.gnss.antennaAltitude", f64::from(altitude_m));
     }
     speed(bits.unsigned(50, 10), 1.0, emit);
     position(bits, 61, 28, 600_000.0, emit);
@@ -182,7 +182,7 @@ fn long_range(bits: &Bits<'_>, emit: &mut Emit<'_>) {
     position(bits, 44, 18, 600.0, emit);
     let knots = bits.unsigned(79, 6);
     if knots != 63 {
-        emit.good("navigation.speedOverGround", Value::Float(f64::from(knots) * KNOT_M_S));
+        emit.good("navigation.speedOverGround", f64::from(knots) * KNOT_M_S);
     }
     course(bits.unsigned(85, 9), 511, 1.0, emit);
 }
