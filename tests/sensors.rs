@@ -292,14 +292,15 @@ async fn series_that_a_bus_invents_leave_the_others_alone() {
     good.write_all(DEPTH).await.unwrap();
     rig.until("the good bus is known", |rig| rig.bus("good").readings == 1).await;
     let (mut bad, _) = bad.accept().await.unwrap();
-    for talker in 0..676u32 {
-        let letter = |n: u32| char::from(b'A' + (n % 26) as u8);
+    let letter = |n: u32| char::from(b'A' + (n % 26) as u8);
+    // A first letter P is no talker but a maker's own sentence.
+    for talker in (0..676u32).filter(|talker| letter(talker / 26) != 'P') {
         let body = format!("{}{}DBT,7.8,f,2.4,M,1.3,F", letter(talker / 26), letter(talker));
         let sum = body.bytes().fold(0, |sum, byte| sum ^ byte);
         bad.write_all(format!("${body}*{sum:02X}\r\n").as_bytes()).await.unwrap();
     }
     let counted = |rig: &Rig| rig.bus("bad").readings + rig.rejected("bad");
-    rig.until("each was kept or counted", |rig| counted(rig) == 676).await;
+    rig.until("each was kept or counted", |rig| counted(rig) == 650).await;
     assert!(rig.bus("bad").rejected["series_limit"] > 600);
     good.write_all(DEPTH).await.unwrap();
     rig.until("the good bus lives on", |rig| rig.bus("good").readings == 2).await;
