@@ -1,7 +1,7 @@
 //! A bus whose bytes come as a stream: TCP and serial ports. Opens, reads, and opens again for ever.
 //!
 //! Back-pressure goes to the source: while the lane is full nothing is read. A stream that went silent is closed, where
-//! a half-open one would look the same and last for ever. It never writes (invariant 11).
+//! a half-open one would look the same and last for ever. It never writes (invariant 10).
 
 use std::time::Duration;
 

@@ -148,6 +148,13 @@ impl TransportProtocol {
         tell(REASON_TIMEOUT, before - self.sessions.len(), "the next packet did not come in time", b"", sink);
     }
 
+    /// Another device took the address: what was half heard from it goes, and is counted.
+    pub fn forget(&mut self, source: u8, sink: &mut dyn Sink) {
+        let before = self.sessions.len();
+        self.sessions.retain(|session| session.identifier.source != source);
+        tell(REASON_INCOMPLETE, before - self.sessions.len(), "another device took the address", b"", sink);
+    }
+
     /// The connection to the bus ended: what is half put together is dropped, and counted.
     pub fn end(&mut self, sink: &mut dyn Sink) {
         tell(REASON_INCOMPLETE, self.sessions.len(), "the bus went away", b"", sink);

@@ -10,10 +10,6 @@ use crate::wire::can::names::{Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message, TransportProtocol};
 use crate::wire::{Decoded, Sink, Source, SourceInfo};
 
-/// PGNs that are counted by number when the table does not have them. An engine speaks about 60; more are counted
-/// together, so that garbage cannot grow the list.
-pub const UNSUPPORTED_PGNS_MAX: usize = 64;
-
 /// Reason: a sound message of a PGN that makes no readings.
 pub const REASON_UNSUPPORTED: &str = "unsupported_pgn";
 
@@ -50,8 +46,6 @@ pub struct Decoder {
     /// What each address said of itself: at most 256 of four short texts.
     identities: BTreeMap<u8, Identity>,
     heard: Heard,
-    unsupported: Vec<(u32, u64)>,
-    unsupported_other: u64,
     decoded: Vec<Decoded>,
 }
 
@@ -59,11 +53,6 @@ impl Decoder {
     /// A decoder that has heard nothing yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Messages of PGNs that make no readings, by PGN, at most [`UNSUPPORTED_PGNS_MAX`] of them; and the rest.
-    pub fn unsupported(&self) -> (&[(u32, u64)], u64) {
-        (&self.unsupported, self.unsupported_other)
     }
 
     /// Takes one whole message.
@@ -75,7 +64,7 @@ impl Decoder {
         let sender = self.sender(address, mono_ms);
         let mut refused = 0;
         match pgn {
-            PGN_ADDRESS_CLAIM => self.claim(address, payload),
+            PGN_ADDRESS_CLAIM => self.claim(address, payload, sink),
             PGN_DM1 => refused = self.diagnostics.active(payload, sender, &mut self.decoded),
             PGN_DM2 => self.diagnostics.previous(payload, sender, &mut self.decoded),
             PGN_SOFTWARE => self.identities.entry(address).or_default().software(payload),
@@ -84,7 +73,7 @@ impl Decoder {
             PGN_REQUEST | PGN_ACKNOWLEDGEMENT => {}
             _ => match rows::group(pgn) {
                 Some(group) => self.heard.readings(group, payload, address, sender, &mut self.decoded),
-                None => self.count_unsupported(pgn, payload, sink),
+                None => sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload),
             },
         }
         if refused > 0 {
@@ -103,7 +92,7 @@ impl Decoder {
         Sender { source, instance: instance(name.map(Name), address), mono_ms }
     }
 
-    fn claim(&mut self, address: u8, payload: &[u8]) {
+    fn claim(&mut self, address: u8, payload: &[u8], sink: &mut dyn Sink) {
         let Some(name) = Names::of_claim(payload) else { return };
         if let Claim::NewHolder { moved_from, .. } = self.names.claim(address, name) {
             // The device takes along what it said of itself; who was here before does not leave it behind.
@@ -112,18 +101,8 @@ impl Decoder {
             self.identities.extend(identity.map(|identity| (address, identity)));
             self.heard.0[usize::from(address)] = [0; GROUPS.len()];
             self.diagnostics.forget(Source::Address(address), &mut self.decoded);
+            self.transport.forget(address, sink);
         }
-    }
-
-    fn count_unsupported(&mut self, pgn: u32, payload: &[u8], sink: &mut dyn Sink) {
-        if let Some((_, count)) = self.unsupported.iter_mut().find(|(known, _)| *known == pgn) {
-            *count += 1;
-        } else if self.unsupported.len() < UNSUPPORTED_PGNS_MAX {
-            self.unsupported.push((pgn, 1));
-        } else {
-            self.unsupported_other += 1;
-        }
-        sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload);
     }
 }
 

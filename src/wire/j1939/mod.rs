@@ -18,7 +18,7 @@ mod raw;
 mod rows;
 mod table;
 
-pub use decoder::{Decoder, REASON_NOT_J1939, REASON_SHORT, REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX};
+pub use decoder::{Decoder, REASON_NOT_J1939, REASON_SHORT, REASON_UNSUPPORTED};
 pub use diagnostics::REASON_DIAGNOSTICS_FULL;
 pub use raw::raw_json;
 pub use rows::parameter_name;

@@ -12,32 +12,7 @@ use super::tag::{Tag, TagCounts, Tags};
 use super::time::{Dates, Day, TimeOfDay, TimeText};
 use crate::clock::Stamp;
 use crate::reading::Quality;
-use crate::wire::{Decoded, Emit, Formatter, Source, Talker};
-
-/// Formatters that are counted by name when the table does not have them. The standard knows about 90; a bus speaks
-/// perhaps 30. More are counted together, so that garbage cannot grow the list.
-pub const UNSUPPORTED_FORMATTERS_MAX: usize = 32;
-
-/// What a decoder saw, beside the readings that it handed out.
-#[derive(Clone, Debug, Default)]
-pub struct DecoderCounts {
-    /// Sentences of formatters that the table does not have, by formatter, bounded.
-    pub unsupported: Vec<(Formatter, u64)>,
-    /// Those beyond [`UNSUPPORTED_FORMATTERS_MAX`].
-    pub unsupported_other: u64,
-}
-
-impl DecoderCounts {
-    fn count_unsupported(&mut self, formatter: Formatter) {
-        if let Some((_, count)) = self.unsupported.iter_mut().find(|(known, _)| *known == formatter) {
-            *count += 1;
-        } else if self.unsupported.len() < UNSUPPORTED_FORMATTERS_MAX {
-            self.unsupported.push((formatter, 1));
-        } else {
-            self.unsupported_other += 1;
-        }
-    }
-}
+use crate::wire::{Decoded, Emit, Source, Talker};
 
 /// Decodes the lines of one bus.
 #[derive(Debug, Default)]
@@ -48,7 +23,6 @@ pub struct Decoder {
     ais: Ais,
     alerts: Alerts,
     tags: Tags,
-    counts: DecoderCounts,
 }
 
 impl Decoder {
@@ -60,11 +34,6 @@ impl Decoder {
     /// A decoder with this rule on checksums.
     pub fn with_rule(rule: ChecksumRule) -> Self {
         Self { rule, ..Self::default() }
-    }
-
-    /// What was seen so far.
-    pub const fn counts(&self) -> &DecoderCounts {
-        &self.counts
     }
 
     /// Fragments of AIS messages that never became whole, for the counter `ais_fragment_lost`.
@@ -83,7 +52,7 @@ impl Decoder {
     }
 
     /// Decodes one line and appends its readings to `out`; on `Err` nothing is appended. A formatter that the table
-    /// does not have is no error: the sentence comes back without a `spec`, and is counted.
+    /// does not have is no error: the sentence comes back without a `spec`.
     pub fn decode<'a>(&mut self, line: &'a [u8], out: &mut Vec<Decoded>) -> Result<Sentence<'a>, Rejected> {
         let (tag, line) = match line {
             [b'\\', ..] => {
@@ -94,7 +63,6 @@ impl Decoder {
         };
         let sentence = Sentence::parse(line, self.rule)?;
         let Some(spec) = sentence.spec else {
-            self.counts.count_unsupported(sentence.formatter);
             return Ok(sentence);
         };
         let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);

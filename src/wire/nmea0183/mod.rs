@@ -47,7 +47,7 @@ mod xdr;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{Decoder, DecoderCounts, UNSUPPORTED_FORMATTERS_MAX};
+pub use decoder::Decoder;
 pub use reject::Rejected;
 pub use rows::{PROPRIETARY, TABLE};
 pub use sentence::{ChecksumRule, FIELDS_MAX, Sentence, checksum};

@@ -292,16 +292,11 @@ fn ais_codes_for_not_available_are_no_numbers() {
 }
 
 #[test]
-fn what_the_table_does_not_have_is_counted_and_bounded() {
-    let mut decoder = Decoder::new();
-    for n in 0..200_u32 {
-        let content = format!("GPX{:02}", n % 100);
-        let sentence = line(&content);
-        assert!(decoder.decode(sentence.as_bytes(), &mut Vec::new()).unwrap().spec.is_none());
-    }
-    let counts = decoder.counts();
-    assert_eq!(counts.unsupported.len(), UNSUPPORTED_FORMATTERS_MAX);
-    assert_eq!(counts.unsupported.iter().map(|(_, n)| n).sum::<u64>() + counts.unsupported_other, 200);
+fn what_the_table_does_not_have_is_no_error() {
+    let sentence = line("GPX42,1");
+    let mut out = Vec::new();
+    assert!(Decoder::new().decode(sentence.as_bytes(), &mut out).unwrap().spec.is_none());
+    assert_eq!(out, []);
 }
 
 /// Sentences that mutations start from: one of each kind.

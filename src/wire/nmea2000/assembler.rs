@@ -35,6 +35,7 @@ impl Assembler {
     pub fn forget(&mut self, address: u8, sink: &mut dyn Sink) {
         self.fast.forget(address);
         self.tell_lost(b"", sink);
+        self.transport.forget(address, sink);
     }
 
     /// The connection ended, and with it all that is open.

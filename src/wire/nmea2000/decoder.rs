@@ -29,10 +29,6 @@ pub const REASON_SHORT: &str = "short_message";
 /// Reason: an address claim of fewer than 8 bytes.
 pub const REASON_BAD_CLAIM: &str = "bad_address_claim";
 
-/// PGNs that are counted by number when the table does not have them. canboat knows some 350 PGNs, a bus speaks perhaps
-/// 60; more are counted together, so that garbage cannot grow the list.
-pub const UNSUPPORTED_PGNS_MAX: usize = 64;
-
 const ADDRESS_CLAIM: u32 = 60_928;
 const PRODUCT_INFORMATION: u32 = 126_996;
 const CONFIGURATION_INFORMATION: u32 = 126_998;
@@ -42,27 +38,6 @@ const fn reason(refused: Refused) -> &'static str {
         Refused::NoInstance => REASON_NO_INSTANCE,
         Refused::NoStation => REASON_NO_STATION,
         Refused::TooShort => REASON_SHORT,
-    }
-}
-
-/// What a decoder saw, beside the readings that it handed out.
-#[derive(Clone, Debug, Default)]
-pub struct DecoderCounts {
-    /// Messages that make no readings, by PGN, bounded.
-    pub unsupported: Vec<(u32, u64)>,
-    /// Those beyond [`UNSUPPORTED_PGNS_MAX`].
-    pub unsupported_other: u64,
-}
-
-impl DecoderCounts {
-    fn count_unsupported(&mut self, pgn: u32) {
-        if let Some((_, count)) = self.unsupported.iter_mut().find(|(known, _)| *known == pgn) {
-            *count += 1;
-        } else if self.unsupported.len() < UNSUPPORTED_PGNS_MAX {
-            self.unsupported.push((pgn, 1));
-        } else {
-            self.unsupported_other += 1;
-        }
     }
 }
 
@@ -80,7 +55,6 @@ struct Messages {
     devices: Devices,
     alerts: Alerts,
     engine_alarms: EngineAlarms,
-    counts: DecoderCounts,
     readings: Vec<Decoded>,
 }
 
@@ -100,7 +74,6 @@ impl Default for Decoder {
             devices: Devices::default(),
             alerts: Alerts::default(),
             engine_alarms: EngineAlarms::default(),
-            counts: DecoderCounts::default(),
             readings: Vec::new(),
         };
         Self { assembler: Assembler::default(), messages }
@@ -111,11 +84,6 @@ impl Decoder {
     /// A decoder that heard nothing yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// What was seen so far.
-    pub const fn counts(&self) -> &DecoderCounts {
-        &self.messages.counts
     }
 }
 
@@ -189,10 +157,7 @@ impl Messages {
                     sink.dropped(REASON_INCOMPLETE, 1, &Pgn(identifier), payload);
                 }
             }
-            Known::Unknown => {
-                self.counts.count_unsupported(identifier.pgn);
-                sink.ignored(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload);
-            }
+            Known::Unknown => sink.ignored(REASON_UNSUPPORTED, 1, &Pgn(identifier), payload),
         }
         sink.message(&mut self.readings);
         // A sink that leaves some behind must not make them another message's.

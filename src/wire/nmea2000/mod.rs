@@ -55,8 +55,8 @@ mod tests;
 
 pub use assembler::Assembler;
 pub use decoder::{
-    Decoder, DecoderCounts, REASON_BAD_CLAIM, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_SHORT,
-    REASON_STANDARD_FRAME, REASON_UNSUPPORTED, UNSUPPORTED_PGNS_MAX,
+    Decoder, REASON_BAD_CLAIM, REASON_NO_INSTANCE, REASON_NO_STATION, REASON_SHORT, REASON_STANDARD_FRAME,
+    REASON_UNSUPPORTED,
 };
 pub use devices::{function, manufacturer};
 pub use raw::raw_json;
