@@ -7,6 +7,7 @@
 
 mod nmea2000_corpus {
     pub mod input;
+    mod live;
     pub mod oracle;
     pub mod sets;
 }
