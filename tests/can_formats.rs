@@ -26,7 +26,7 @@ fn raw(format: Format, file: &str) -> Option<(Vec<String>, String)> {
 
 #[rstest]
 #[case::candump(Format::Candump, "canboat-samples/candumpSample1.txt", "2378 messages, 0 readings, not_a_frame 1")]
-#[case::candump_2(Format::Candump, "canboat-samples/candumpSample2.txt", "")]
+#[case::candump_2(Format::Candump, "canboat-samples/candumpSample2.txt", "267 messages, 0 readings")]
 #[case::candump_log(Format::Candump, "canboat-samples/actisense-522.candump.log", "14 messages, 0 readings")]
 #[case::candump_cr(
     Format::Candump,
@@ -53,11 +53,7 @@ fn a_capture_gives_its_messages(#[case] format: Format, #[case] file: &str, #[ca
     for line in &lines {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
     }
-    if expected.is_empty() {
-        assert!(lines.len() > 200 && !summary.contains("frame"), "{file}: {summary}");
-    } else {
-        assert_eq!(summary, expected, "{file}");
-    }
+    assert_eq!(summary, expected, "{file}");
 }
 
 /// The EBL log and the candump log hold the same messages, four minutes apart. In the EBL they stand as a host wrote

@@ -9,6 +9,7 @@ mod corpus {
     pub mod oracle;
     pub mod service;
     pub mod sets;
+    pub mod sky;
 }
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -15,7 +15,7 @@ mod nmea2000_corpus {
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hawser::wire::can::{FrameDecoder, Message};
+use hawser::wire::can::{FrameDecoder, Identifier, Message};
 use hawser::wire::nmea2000::{Assembler, Decoder, raw_json};
 use hawser::wire::{Decoded, Sink};
 use nmea2000_corpus::input::{self, Heard};
@@ -201,6 +201,26 @@ fn judge(set: &Set, tally: &Tally) -> Vec<String> {
     let gone = expected.keys().filter(|what| !tally.different.contains_key(**what));
     wrong.extend(gone.map(|what| format!("{}: {what} differs no more", set.file)));
     wrong
+}
+
+/// What canboat makes of a trace of single frames is those frames, line by line.
+#[test]
+fn a_pcan_trace_has_canboats_frames() {
+    let Some(folder) = std::env::var_os("HAWSER_CORPUS").map(PathBuf::from) else {
+        println!("skipped: HAWSER_CORPUS names no folder of captures");
+        return;
+    };
+    let frames = |file: &str| -> Vec<_> {
+        let heard = input::log(&read(&folder.join("nmea2000/canboat-tests").join(file))).into_iter();
+        heard
+            .map(|one| match one {
+                Heard::Frame(frame) => (Identifier::parse(frame.id), frame.bytes().to_vec()),
+                Heard::Whole(identifier, payload) => (identifier, payload),
+            })
+            .collect()
+    };
+    let ours = frames("pcan-view.in");
+    assert_eq!((ours.len(), &ours), (10, &frames("pcan-view.out")));
 }
 
 #[test]

@@ -31,9 +31,11 @@ pub const fn by_number(number: u32) -> Option<&'static str> {
     }
 }
 
-/// The instance of a satellite; the bare number where its system is not known.
+/// The instance of a satellite; the bare number where its system is not known. Receivers of several systems list
+/// GLONASS's among those of GPS, whose own numbers end at 64.
 pub fn instance(system: Option<&str>, number: u32) -> String {
-    format!("{}{number}", system.or(by_number(number)).unwrap_or(""))
+    let system = system.filter(|system| *system != "GP" || number <= 64).or(by_number(number));
+    format!("{}{number}", system.unwrap_or(""))
 }
 
 #[cfg(test)]
@@ -47,5 +49,6 @@ mod tests {
         let by_number = [5, 40, 65, 96, 97, 0].map(|number| instance(None, number));
         assert_eq!(by_number, ["GP5", "GP40", "GL65", "GL96", "97", "0"]);
         assert_eq!(instance(Some("GB"), 5), "GB5");
+        assert_eq!([40, 76, 193].map(|number| instance(Some("GP"), number)), ["GP40", "GL76", "193"]);
     }
 }

@@ -10,6 +10,7 @@ use hawser::wire::nmea0183::{ChecksumRule, Decoder, LineSplitter, Sentence};
 use serde_json::Value as Json;
 
 use super::service::{self, SERVICE};
+use super::sky::Sky;
 
 pub const KNOT: f64 = 1852.0 / 3600.0;
 pub const DEG: f64 = PI / 180.0;
@@ -136,7 +137,7 @@ impl Board {
 /// sentences.
 pub fn against_gpsd(log: &[u8], chk: &[u8]) -> Tally {
     let (mut tally, mut board, mut decoder) = (Tally::default(), Board::default(), Decoder::new());
-    let (mut ours, mut silent) = (Vec::new(), Decoder::new());
+    let (mut ours, mut silent, mut sky) = (Vec::new(), Decoder::new(), Sky::default());
     for line in lines(&without_comments(log)) {
         if silent.decode(&line, &mut Vec::new()).is_ok() {
             ours.push(line);
@@ -150,12 +151,14 @@ pub fn against_gpsd(log: &[u8], chk: &[u8]) -> Tally {
         if line.first() != Some(&b'{') {
             let mut decoded = Vec::new();
             let _ = decoder.decode(line, &mut decoded);
+            sky.take(&decoded);
             board.take(decoded);
             continue;
         }
         let report: Json = serde_json::from_slice(line).expect("gpsd writes JSON");
         match report["class"].as_str() {
             Some("TPV") => fix(&mut tally, &mut board, &report),
+            Some("SKY") => sky.compare(&mut tally, &report),
             Some("ATT") => attitude(&mut tally, &mut board, &report),
             // gpsd repeats the last message with each fix.
             Some("AIS") if report != last_ais => {

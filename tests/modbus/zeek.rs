@@ -119,8 +119,5 @@ fn every_event_of_zeeks_log_is_found() {
 fn a_malformed_capture_is_read_to_its_end() {
     let Some(folder) = corpus() else { return };
     let (found, skipped) = messages(&std::fs::read(folder.join("modbus/zeek/fuzz-72.pcap")).expect("the capture"));
-    println!("fuzz-72: {} messages, {skipped} bytes that are no Modbus", found.len());
-    for (_, message) in &found {
-        serde_json::to_string(message).expect("plain data");
-    }
+    assert_eq!((found.len(), skipped), (25, 49));
 }
