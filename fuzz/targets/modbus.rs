@@ -61,7 +61,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((script, rest)) = Script::split(input) else { return };
     let Some((head, bytes)) = rest.split_first_chunk() else { return };
     judge(*head, bytes);
-    let direction = |mono_ms: u64| if mono_ms % 2 == 0 { Direction::Request } else { Direction::Answer };
+    let direction = |mono_ms: u64| if mono_ms.is_multiple_of(2) { Direction::Request } else { Direction::Answer };
     let cut = || script.pieces(bytes).map(|(mono_ms, piece)| (direction(mono_ms), piece));
     let said = messages(cut());
     let bytewise = cut().flat_map(|(direction, piece)| piece.chunks(1).map(move |byte| (direction, byte)));

@@ -30,7 +30,7 @@ fn capture(bytes: &[u8]) {
     assert!(capture.next_packet().is_none(), "a packet behind the end");
 }
 
-/// A segment is nine bytes and its payload: ends, flags, four of the sequence, two of the length.
+/// A segment is eight bytes and its payload: ends, flags, four of the sequence, two of the length.
 fn segments(mut bytes: &[u8]) {
     let (mut tcp, mut conversations, mut handed_out, mut came) =
         (TcpStreams::default(), Conversations::default(), 0, 0);
