@@ -40,8 +40,14 @@ struct Rig {
 
 impl Rig {
     fn new(config: &GatewayConfig) -> Self {
+        Self::tuned(config, Tuning::default().read_idle_max)
+    }
+
+    /// With another longest silence.
+    fn tuned(config: &GatewayConfig, read_idle_max: Duration) -> Self {
         let short = Duration::from_millis(20);
-        let tuning = Tuning { backoff_min: short, backoff_max: short, backoff_max_nearby: short, ..Tuning::default() };
+        let (backoff_min, backoff_max, backoff_max_nearby) = (short, short, short);
+        let tuning = Tuning { backoff_min, backoff_max, backoff_max_nearby, read_idle_max, ..Tuning::default() };
         let context = SensorsContext {
             clock: Clock::manual(START),
             entropy: Entropy::seeded(1),
@@ -161,6 +167,42 @@ async fn the_rate_of_a_line_is_found_by_listening() {
     rig.until("ten depths", |rig| rig.bus("ais").readings >= 10).await;
     done.store(true, Ordering::Relaxed);
     assert_eq!(talker.await.unwrap(), 38_400);
+    rig.stop().await;
+}
+
+/// What an instrument says each half hour is kept, and what it said during the search too. A silent server beside it
+/// shows that the longest silence has passed.
+#[tokio::test]
+async fn a_line_whose_rate_is_found_may_speak_seldom_but_not_nonsense() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("port");
+    let mut adapter = Adapter::plug_in(&link);
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addresses = [format!("serial://{}", link.display()), format!("tcp://{}", server.local_addr().unwrap())];
+    let buses = ["line", "server"].iter().zip(&addresses);
+    let bus = buses.map(|(name, address)| BusConfig::new(name, Protocol::Nmea0183, address)).collect();
+    let read_idle_max = Duration::from_millis(100);
+    let mut rig = Rig::tuned(&GatewayConfig { bus, ..GatewayConfig::default() }, read_idle_max);
+    rig.until("it is listened to", |_| adapter.rate() == 4_800).await;
+    adapter.say(&DEPTH.repeat(2));
+    rig.until("both depths of the search", |rig| rig.bus("line").readings == 2).await;
+    for count in 3..=5 {
+        let silent = rig.bus("server").reconnects + 2;
+        rig.until("the time passes", |rig| rig.bus("server").reconnects >= silent).await;
+        rig.context.clock.advance_ms(1_800_000);
+        let bytes = rig.bus("line").bytes + 10;
+        adapter.say(&DEPTH[..10]);
+        rig.until("half a sentence", |rig| rig.bus("line").bytes == bytes).await;
+        adapter.say(&DEPTH[10..]);
+        rig.until("a depth", |rig| rig.bus("line").readings >= count && rig.bus("line").stale_series == 0).await;
+        assert_eq!((rig.bus("line").reconnects, rig.bus("line").state), (0, BusState::Open));
+    }
+    rig.until("nonsense is given up", |rig| {
+        adapter.say(&[0x5A; 100]);
+        rig.context.clock.advance_ms(50);
+        rig.bus("line").last_error.contains("no sound message")
+    })
+    .await;
     rig.stop().await;
 }
 
