@@ -229,6 +229,30 @@ async fn a_multicast_group_is_joined() {
     rig.stop().await;
 }
 
+/// A silent server beside it shows that the longest silence has passed, some times.
+#[tokio::test]
+async fn a_quiet_group_stays_bound_and_joined() {
+    let free = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = SocketAddr::from((Ipv4Addr::new(239, 192, 0, 2), free.local_addr().unwrap().port()));
+    drop(free);
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let of_group = BusConfig {
+        interfaces: vec!["127.0.0.1".to_owned()],
+        ..BusConfig::new("nav", Protocol::Nmea0183, &format!("udp://{address}"))
+    };
+    let of_server = BusConfig::new("server", Protocol::Nmea0183, &format!("tcp://{}", server.local_addr().unwrap()));
+    let config = GatewayConfig { bus: vec![of_group, of_server], ..GatewayConfig::default() };
+    let mut rig = Rig::tuned(&config, Duration::from_millis(50));
+    rig.until("the time passes", |rig| rig.bus("server").reconnects >= 4).await;
+    let nav = rig.bus("nav");
+    assert_eq!((nav.state, nav.reconnects, nav.last_error.as_str()), (BusState::Open, 0, ""));
+    let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket2::SockRef::from(&sender).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    sender.send_to(DEPTH, address).await.unwrap();
+    rig.until("the depth", |rig| rig.bus("nav").readings == 1).await;
+    rig.stop().await;
+}
+
 /// Says a depth on a UDP bus, from a socket of its own.
 async fn say(rig: &Rig, bus: &str, bytes: &[u8]) {
     let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -35,6 +35,8 @@ pub(crate) struct AddressBook {
     bus: String,
     claims: Claims,
     written_ms: Option<u64>,
+    /// The last write failed.
+    failed: bool,
 }
 
 impl AddressBook {
@@ -42,7 +44,7 @@ impl AddressBook {
     pub(crate) fn open(data_dir: Option<&Path>, bus: &str) -> Self {
         let dir = data_dir.map(|dir| dir.join(ADDRESSES_DIR));
         let claims = dir.as_ref().map_or_else(Claims::new, |dir| read(&dir.join(file_name(bus))));
-        Self { dir, bus: bus.to_owned(), claims, written_ms: None }
+        Self { dir, bus: bus.to_owned(), claims, written_ms: None, failed: false }
     }
 
     /// Tells a new decoder what is known.
@@ -60,12 +62,17 @@ impl AddressBook {
         let claims: Claims = sources.iter().filter_map(claim).collect();
         let is_due = self.written_ms.is_none_or(|ms| mono_ms.saturating_sub(ms) >= WRITE_INTERVAL_MIN_MS);
         // An empty one is no news: nobody was heard yet.
-        if claims.is_empty() || claims == self.claims || !is_due {
+        if claims.is_empty() || (claims == self.claims && !self.failed) || !is_due {
             return None;
         }
         self.written_ms = Some(mono_ms);
         self.claims.clone_from(&claims);
         Some(Page { dir, name: file_name(&self.bus), claims })
+    }
+
+    /// A page was written, or not: then it is due again. Whether this failure is the first.
+    pub(crate) fn written(&mut self, is_written: bool) -> bool {
+        !std::mem::replace(&mut self.failed, !is_written) && !is_written
     }
 }
 
@@ -158,6 +165,9 @@ mod tests {
             |address| SourceInfo { source: format!("{NAME:016x}"), address: Some(address), ..SourceInfo::default() };
         let written = (0..120u8).filter(|second| book.take(&[info(*second)], u64::from(*second) * 1_000).is_some());
         assert_eq!(written.count(), 2);
+        assert!(!book.written(true) && book.written(false) && !book.written(false), "the disk is full");
+        assert!(book.take(&[info(119)], 180_000).is_some(), "tried again");
+        assert!(!book.written(true) && book.take(&[info(119)], 240_000).is_none());
         assert!(AddressBook::open(None, "n2k").take(&[info(1)], 0).is_none(), "no directory, no book");
     }
 }

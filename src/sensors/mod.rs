@@ -52,8 +52,9 @@ pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a TCP bus may be silent before it is closed and opened again. Instruments speak every second, an AIS
-/// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
+/// How long a TCP bus may be silent before it is closed and opened again, and a multicast group before it is joined
+/// anew. Instruments speak every second, an AIS receiver out at sea may be quiet for minutes; opening it again costs one
+/// handshake, and what is said during that moment alone.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02,
@@ -90,7 +91,7 @@ pub struct Tuning {
     pub connect_timeout: Duration,
     /// How long a bus rests after a read that left nothing waiting.
     pub read_pace: Duration,
-    /// How long a TCP bus may be silent.
+    /// How long a TCP bus or a multicast group may be silent.
     pub read_idle_max: Duration,
     /// The first wait after a failure, at most (full jitter).
     pub backoff_min: Duration,

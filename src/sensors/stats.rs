@@ -90,6 +90,8 @@ pub struct BusStats {
 #[derive(Debug, Default)]
 struct Rest {
     last_error: String,
+    /// An outage was told, and its end not yet.
+    away: bool,
     listening_on: String,
     rejected: BTreeMap<&'static str, u64>,
     ignored: BTreeMap<&'static str, u64>,
@@ -243,20 +245,24 @@ impl BusStats {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn opened(&self, listening_on: Option<String>) {
-        self.opened.fetch_add(1, Ordering::Relaxed);
+    /// Whether this is news: it was never open, or away.
+    pub(crate) fn opened(&self, listening_on: Option<String>) -> bool {
+        let is_first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         self.set_state(BusState::Open);
+        let mut rest = self.rest();
         if let Some(address) = listening_on {
-            self.rest().listening_on = address;
+            rest.listening_on = address;
         }
+        std::mem::take(&mut rest.away) || is_first
+    }
+
+    /// Begins an outage, or goes on with one; whether this is news.
+    pub(crate) fn went_away(&self) -> bool {
+        !std::mem::replace(&mut self.rest().away, true)
     }
 
     pub(crate) fn failed(&self, error: &dyn Display) {
         self.rest().last_error = error.to_string().chars().take(ERROR_CHARACTERS_MAX).collect();
-    }
-
-    pub(crate) fn never_failed(&self) -> bool {
-        self.rest().last_error.is_empty()
     }
 
     pub(crate) fn restarted(&self) {
@@ -336,6 +342,15 @@ mod tests {
         assert_eq!(stats.snapshot(clock.now()).rate_per_second, 25.0);
         clock.advance_ms(60_000);
         assert_eq!(stats.snapshot(clock.now()).rate_per_second, 0.0);
+    }
+
+    #[test]
+    fn an_outage_is_news_once_and_so_is_its_end() {
+        let stats = BusStats::new("a", Protocol::Nmea0183, "tcp://a:1", BusState::Connecting);
+        assert!(stats.opened(None), "the first time");
+        assert!(!stats.opened(None), "opened again after a silence");
+        assert!(stats.went_away() && !stats.went_away());
+        assert!(stats.opened(None) && !stats.opened(None));
     }
 
     #[test]
