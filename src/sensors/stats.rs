@@ -9,8 +9,6 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-
 use crate::clock::{Now, Stamp};
 use crate::config::Protocol;
 use crate::wire::SourceInfo;
@@ -18,7 +16,8 @@ use crate::wire::SourceInfo;
 /// Characters of an error that are kept: one line on a page.
 pub const ERROR_CHARACTERS_MAX: usize = 200;
 
-/// Reasons counted apart. The decoder has a dozen and this module four; the bound holds should a decoder invent names.
+/// Reasons counted apart: twice what a bus has. NMEA 2000 behind a gateway has some twenty, a CAN interface seven of
+/// its own, every bus three here; the bound holds should a decoder invent names.
 pub const REASONS_MAX: usize = 64;
 
 /// Seconds that the rate looks back over.
@@ -37,8 +36,7 @@ pub const REASON_OTHER: &str = "other";
 const NEVER: i64 = i64::MIN;
 
 /// What a bus is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusState {
     /// Trying to open, or waiting to try again.
     Connecting,
@@ -46,7 +44,7 @@ pub enum BusState {
     Open,
     /// Stopped with the gateway.
     Closed,
-    /// Switched off in the configuration.
+    /// Switched off in the configuration, or a Modbus bus that has nobody to ask.
     Disabled,
 }
 
@@ -117,8 +115,8 @@ impl RateWindow {
     }
 }
 
-/// A bus at one moment, as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A bus at one moment.
+#[derive(Clone, Debug, PartialEq)]
 pub struct BusSnapshot {
     /// The bus's name.
     pub name: String,
@@ -152,7 +150,7 @@ pub struct BusSnapshot {
     pub stale_readings: u64,
     /// Series that are silent for too long now.
     pub stale_series: u64,
-    /// When bytes last came; `null`: never.
+    /// When bytes last came; `None`: never.
     pub last_data_at: Option<Stamp>,
     /// Times it was opened again after the first.
     pub reconnects: u64,
