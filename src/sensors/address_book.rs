@@ -10,14 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::durable_file;
 use crate::wire::SourceInfo;
+use crate::wire::can::names::{ADDRESS_CLAIM, ADDRESSES};
 use crate::wire::can::{FrameDecoder, Identifier, Message};
 use crate::wire::{Decoded, Sink};
 
 /// The folder of the books in the data directory, a file a bus.
 pub const ADDRESSES_DIR: &str = "addresses";
-
-/// The PGN of an address claim (SAE J1939-81, 4.2.2).
-const ADDRESS_CLAIM: u32 = 60_928;
 
 /// The least time between two writes.
 const WRITE_INTERVAL_MIN_MS: u64 = 60_000;
@@ -113,7 +111,7 @@ fn file_name(bus: &str) -> String {
 
 fn claim(info: &SourceInfo) -> Option<(u8, u64)> {
     let name = u64::from_str_radix(&info.source, 16).ok().filter(|_| info.source.len() == 16)?;
-    let address = info.address.filter(|address| usize::from(*address) < crate::wire::can::names::ADDRESSES)?;
+    let address = info.address.filter(|address| usize::from(*address) < ADDRESSES)?;
     Some((address, name))
 }
 
@@ -122,7 +120,7 @@ fn read(path: &Path) -> Claims {
     let text = if is_small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
     let texts: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap_or_default();
     let entry = |(address, name): (&String, &String)| {
-        let address = address.parse().ok().filter(|at: &u8| usize::from(*at) < crate::wire::can::names::ADDRESSES)?;
+        let address = address.parse().ok().filter(|at: &u8| usize::from(*at) < ADDRESSES)?;
         Some((address, u64::from_str_radix(name, 16).ok()?))
     };
     texts.iter().filter_map(entry).collect()

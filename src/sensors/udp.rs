@@ -54,8 +54,8 @@ async fn session(
     let mut readings = Vec::new();
     let end = match group_of(address) {
         None => read(context, &socket, Duration::MAX, || Ok(()), intake, &mut readings).await,
-        // A group is left without a word when its interface goes, and not joined again when it returns; a switch forgets
-        // its members where nobody asks for them (IGMP). Who sends to a bound port needs neither.
+        // A group is left without a word when its interface goes, and not joined again when it returns; a switch
+        // forgets its members where nobody asks for them (IGMP). Who sends to a bound port needs neither.
         Some(group) => {
             let again = || join(&SockRef::from(&socket), group, interfaces);
             read(context, &socket, context.tuning.read_idle_max, again, intake, &mut readings).await
@@ -65,8 +65,8 @@ async fn session(
     end
 }
 
-/// Reads until the socket breaks; calls `silent` each time that nothing came for `idle_max`. The socket stays: what came
-/// while there is none would be lost uncounted.
+/// Reads until the socket breaks; calls `silent` each time that nothing came for `idle_max`. The socket stays: what
+/// came while there is none would be lost uncounted.
 async fn read(
     context: &BusContext,
     socket: &UdpSocket,
@@ -136,8 +136,8 @@ fn group_of(address: SocketAddr) -> Option<Ipv4Addr> {
     }
 }
 
-/// A socket bound to the group's own address, so that nothing else on the port comes in; the port is shared, since other
-/// programs may listen to the same group (IEC 61162-450, 6.2.2).
+/// A socket bound to the group's own address, so that nothing else on the port comes in; the port is shared, since
+/// other programs may listen to the same group (IEC 61162-450, 6.2.2).
 fn bind_group(address: SocketAddr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
