@@ -162,7 +162,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let lag = LagMetrics::default();
     lag.register(&mut root.registry);
     let durable = spawn_durable_feed(&writer, lag.uplinks);
-    spawn_alerts(&store, &root.entropy, &durable);
+    root.spawn_alerts(&store, &durable);
     let uplinks = root.spawn_uplinks(&vessel_id, &store, &durable, &uplinks_stop)?;
     let (link, link_handle) = root.spawn_link(&store, &telemetry, &rest_stop)?;
     let sensors = root.spawn_sensors(&bus, &sensors_stop)?;
@@ -291,6 +291,19 @@ impl Root<'_> {
         Ok(sensors)
     }
 
+    /// Alarms of devices become records, once their readings are safely on the disk.
+    fn spawn_alerts(&mut self, store: &RecordStore, durable: &broadcast::Sender<Arc<Vec<Reading>>>) {
+        let refused = Counter::default();
+        let help = "What devices told of alarms beyond the most that are open";
+        self.registry.sub_registry_with_prefix("gateway").register("alarms_refused", help, refused.clone());
+        let kept = alerts::run(store.clone(), self.entropy.clone(), refused, durable.subscribe());
+        tokio::spawn(async move {
+            if let Err(error) = kept.await {
+                tracing::error!(%error, "alarms of devices are not made records until the next start");
+            }
+        });
+    }
+
     fn spawn_uplinks(
         &mut self,
         vessel_id: &str,
@@ -417,16 +430,6 @@ fn spawn_durable_feed(writer: &WriterHandle, lagged: Counter) -> broadcast::Send
         }
     });
     sender
-}
-
-/// Alarms of devices become records, once their readings are safely on the disk.
-fn spawn_alerts(store: &RecordStore, entropy: &Entropy, durable: &broadcast::Sender<Arc<Vec<Reading>>>) {
-    let kept = alerts::run(store.clone(), entropy.clone(), durable.subscribe());
-    tokio::spawn(async move {
-        if let Err(error) = kept.await {
-            tracing::error!(%error, "alarms of devices are not made records until the next start");
-        }
-    });
 }
 
 fn last_seq(batch: &CommittedBatch) -> u64 {

@@ -40,8 +40,14 @@ struct Rig {
 
 impl Rig {
     fn new(config: &GatewayConfig) -> Self {
+        Self::tuned(config, Tuning::default().read_idle_max)
+    }
+
+    /// With another longest silence.
+    fn tuned(config: &GatewayConfig, read_idle_max: Duration) -> Self {
         let short = Duration::from_millis(20);
-        let tuning = Tuning { backoff_min: short, backoff_max: short, backoff_max_nearby: short, ..Tuning::default() };
+        let (backoff_min, backoff_max, backoff_max_nearby) = (short, short, short);
+        let tuning = Tuning { backoff_min, backoff_max, backoff_max_nearby, read_idle_max, ..Tuning::default() };
         let context = SensorsContext {
             clock: Clock::manual(START),
             entropy: Entropy::seeded(1),
@@ -164,6 +170,42 @@ async fn the_rate_of_a_line_is_found_by_listening() {
     rig.stop().await;
 }
 
+/// What an instrument says each half hour is kept, and what it said during the search too. A silent server beside it
+/// shows that the longest silence has passed.
+#[tokio::test]
+async fn a_line_whose_rate_is_found_may_speak_seldom_but_not_nonsense() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("port");
+    let mut adapter = Adapter::plug_in(&link);
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addresses = [format!("serial://{}", link.display()), format!("tcp://{}", server.local_addr().unwrap())];
+    let buses = ["line", "server"].iter().zip(&addresses);
+    let bus = buses.map(|(name, address)| BusConfig::new(name, Protocol::Nmea0183, address)).collect();
+    let read_idle_max = Duration::from_millis(100);
+    let mut rig = Rig::tuned(&GatewayConfig { bus, ..GatewayConfig::default() }, read_idle_max);
+    rig.until("it is listened to", |_| adapter.rate() == 4_800).await;
+    adapter.say(&DEPTH.repeat(2));
+    rig.until("both depths of the search", |rig| rig.bus("line").readings == 2).await;
+    for count in 3..=5 {
+        let silent = rig.bus("server").reconnects + 2;
+        rig.until("the time passes", |rig| rig.bus("server").reconnects >= silent).await;
+        rig.context.clock.advance_ms(1_800_000);
+        let bytes = rig.bus("line").bytes + 10;
+        adapter.say(&DEPTH[..10]);
+        rig.until("half a sentence", |rig| rig.bus("line").bytes == bytes).await;
+        adapter.say(&DEPTH[10..]);
+        rig.until("a depth", |rig| rig.bus("line").readings >= count && rig.bus("line").stale_series == 0).await;
+        assert_eq!((rig.bus("line").reconnects, rig.bus("line").state), (0, BusState::Open));
+    }
+    rig.until("nonsense is given up", |rig| {
+        adapter.say(&[0x5A; 100]);
+        rig.context.clock.advance_ms(50);
+        rig.bus("line").last_error.contains("no sound message")
+    })
+    .await;
+    rig.stop().await;
+}
+
 #[tokio::test]
 async fn a_multicast_group_is_joined() {
     let listener = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -184,6 +226,30 @@ async fn a_multicast_group_is_joined() {
     config.bus[0].interfaces = vec!["eth99".to_owned()];
     let mut rig = Rig::new(&config);
     rig.until("no such interface", |rig| rig.bus("nav").last_error.contains("`eth99`")).await;
+    rig.stop().await;
+}
+
+/// A silent server beside it shows that the longest silence has passed, some times.
+#[tokio::test]
+async fn a_quiet_group_stays_bound_and_joined() {
+    let free = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = SocketAddr::from((Ipv4Addr::new(239, 192, 0, 2), free.local_addr().unwrap().port()));
+    drop(free);
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let of_group = BusConfig {
+        interfaces: vec!["127.0.0.1".to_owned()],
+        ..BusConfig::new("nav", Protocol::Nmea0183, &format!("udp://{address}"))
+    };
+    let of_server = BusConfig::new("server", Protocol::Nmea0183, &format!("tcp://{}", server.local_addr().unwrap()));
+    let config = GatewayConfig { bus: vec![of_group, of_server], ..GatewayConfig::default() };
+    let mut rig = Rig::tuned(&config, Duration::from_millis(50));
+    rig.until("the time passes", |rig| rig.bus("server").reconnects >= 4).await;
+    let nav = rig.bus("nav");
+    assert_eq!((nav.state, nav.reconnects, nav.last_error.as_str()), (BusState::Open, 0, ""));
+    let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket2::SockRef::from(&sender).set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();
+    sender.send_to(DEPTH, address).await.unwrap();
+    rig.until("the depth", |rig| rig.bus("nav").readings == 1).await;
     rig.stop().await;
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use hawser::bus::Bus;
 use hawser::clock::Clock;
-use hawser::config::{GatewayConfig, Protocol, parse_gateway};
+use hawser::config::{GatewayConfig, Parity, Protocol, parse_gateway};
 use hawser::entropy::Entropy;
 use hawser::reading::{Reading, SeriesRegistry, Value};
 use hawser::sensors::probe::{self, ProbeOptions, Probed};
@@ -356,6 +356,11 @@ async fn units_on_a_serial_line_are_asked_at_the_usual_rate_first() {
     let (port, address, _held) = pty::pair();
     let server = tokio::spawn(energy_meters(&[5]).serve_serial(port));
     let modbus = ProbeOptions { protocol: Some(Protocol::Modbus), units: vec![4, 5], ..options(&address) };
+    // A pseudo-terminal has no parity, and opening it with one fails: it was asked for.
+    let (clock, stop) = (Clock::system(), CancellationToken::new());
+    let even = ProbeOptions { parity: Parity::Even, ..modbus.clone() };
+    let refused = probe::run(&even, &clock, &stop, &mut |_| {}).await.expect_err("it cannot be set").to_string();
+    assert!(refused.contains("settings"), "{refused}");
     let (found, told) = probed(&modbus).await;
     assert!(told.starts_with("asking 2 unit ids, 9600 baud"), "{told}");
     let config = appended(&found);

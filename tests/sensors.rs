@@ -341,6 +341,10 @@ async fn disabled_buses_are_shown_and_bad_addresses_refused() {
     let rig = Rig::usual(&[]);
     let sensors = Sensors::spawn(&of_buses(vec![config("spare", "tcp://nowhere:1", false)]), &rig.context).unwrap();
     assert_eq!(sensors.stats()[0].state(), BusState::Disabled);
+    let idle = BusConfig::new("power", Protocol::Modbus, "tcp://nowhere:1");
+    let idle = Sensors::spawn(&of_buses(vec![idle]), &rig.context).unwrap();
+    assert_eq!(idle.stats()[0].state(), BusState::Disabled, "it has nobody to ask");
+    idle.stopped().await;
     let refused =
         Sensors::spawn(&of_buses(vec![config("spare", "nowhere:1", true)]), &rig.context).unwrap_err().to_string();
     assert!(refused.starts_with("bus `spare`") && refused.contains("tcp://host:port"), "{refused}");

@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::ArgPredicate;
+use clap::builder::{ArgPredicate, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hawser::config::ConfigErrors;
+use hawser::decode::Format;
 
 /// Exit code of a configuration that is refused.
 const EXIT_CONFIG: u8 = 2;
@@ -158,7 +159,7 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
     /// What the capture holds.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = formats())]
     pub format: Format,
     /// What its CAN frames mean, where it holds any.
     #[arg(long, value_enum, default_value = "nmea2000", default_value_if("dbc", ArgPredicate::IsPresent, "dbc"))]
@@ -176,28 +177,23 @@ pub struct DecodeArgs {
     pub file: PathBuf,
 }
 
-/// Formats of captures.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
-    /// NMEA 0183 (IEC 61162-1) sentences, AIS among them.
-    Nmea0183,
-    /// CAN: candump's log or console.
-    Candump,
-    /// CAN: canboat's PLAIN and FAST lines.
-    Canboat,
-    /// CAN: Yacht Devices RAW.
-    Ydwg,
-    /// CAN: Actisense's binary stream, EBL log or N2K ASCII.
-    Actisense,
-    /// CAN: a PCAN-View trace.
-    PcanView,
-    /// A pcap or pcapng capture: CAN frames, and sentences in UDP and TCP.
-    Pcap,
-    /// A capture of IEC 61162-450 datagrams.
-    #[value(name = "iec61162-450")]
-    Iec61162_450,
-    /// A capture of Modbus TCP: its messages, whether `--raw` or not.
-    ModbusPcap,
+/// Formats of captures, and what the help says of them.
+const FORMATS: [(Format, &str); 9] = [
+    (Format::Nmea0183, "NMEA 0183 (IEC 61162-1) sentences, AIS among them"),
+    (Format::Candump, "CAN: candump's log or console"),
+    (Format::Canboat, "CAN: canboat's PLAIN and FAST lines"),
+    (Format::Ydwg, "CAN: Yacht Devices RAW"),
+    (Format::Actisense, "CAN: Actisense's binary stream, EBL log or N2K ASCII"),
+    (Format::PcanView, "CAN: a PCAN-View trace"),
+    (Format::Pcap, "A pcap or pcapng capture: CAN frames, and sentences in UDP and TCP"),
+    (Format::Iec61162_450, "A capture of IEC 61162-450 datagrams"),
+    (Format::ModbusPcap, "A capture of Modbus TCP: its messages, whether `--raw` or not"),
+];
+
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let named = |name: String| FORMATS.into_iter().find(|(format, _)| format.name() == name);
+    PossibleValuesParser::new(FORMATS.map(|(format, help)| PossibleValue::new(format.name()).help(help)))
+        .map(move |name| named(name).expect("it is one of the possible values").0)
 }
 
 /// Protocols over CAN.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use hawser::clock::Clock;
-use hawser::config::{Address, Protocol};
+use hawser::config::{Address, Parity, Protocol};
 use hawser::sensors::modbus_map;
 use hawser::sensors::probe::{self, ProbeError, ProbeOptions};
 use hawser::wire::modbus::map::BUILTIN;
@@ -43,6 +43,9 @@ pub struct ProbeArgs {
     /// Bits a second of a serial line, where it is known.
     #[arg(long, value_parser = clap::value_parser!(u32).range(300..))]
     pub baud: Option<u32>,
+    /// Parity of a serial line; that of MODBUS over Serial Line is even.
+    #[arg(long, value_parser = parities(), default_value = "none", hide_default_value = true)]
+    pub parity: Parity,
     /// Join a multicast group on this interface, by name or IPv4 address; may be given more than once.
     #[arg(long, value_name = "INTERFACE")]
     pub interface: Vec<String>,
@@ -94,6 +97,12 @@ fn protocols() -> impl clap::builder::TypedValueParser<Value = Protocol> {
         .map(move |name| named(name).expect("it is one of the possible values"))
 }
 
+fn parities() -> impl clap::builder::TypedValueParser<Value = Parity> {
+    let named = |name: String| Parity::ALL.into_iter().find(|parity| parity.name() == name);
+    PossibleValuesParser::new(Parity::ALL.map(Parity::name))
+        .map(move |name| named(name).expect("it is one of the possible values"))
+}
+
 /// `hawser probe`.
 pub fn probe(args: &ProbeArgs) -> Outcome {
     let is_modbus = args.protocol == Some(Protocol::Modbus);
@@ -101,6 +110,7 @@ pub fn probe(args: &ProbeArgs) -> Outcome {
     let options = ProbeOptions {
         protocol: args.protocol,
         baud: args.baud.unwrap_or(0),
+        parity: args.parity,
         interfaces: args.interface.clone(),
         units: units.map_or_else(Vec::new, |units| units.0),
         name: args.name.clone(),

@@ -17,7 +17,7 @@ use hawser::wire::nmea0183::ChecksumRule;
 use sha2::{Digest as _, Sha256};
 
 use super::serve::{block_on, until_signal, variable};
-use super::{CheckArgs, DecodeArgs, Failure, Format, Outcome, Protocol, ReplayArgs, SimArgs};
+use super::{CheckArgs, DecodeArgs, Failure, Outcome, Protocol, ReplayArgs, SimArgs};
 
 /// `hawser sim`.
 pub fn sim(args: &SimArgs) -> Outcome {
@@ -48,7 +48,7 @@ pub fn replay(args: &ReplayArgs) -> Outcome {
 /// `hawser decode`.
 pub fn decode(args: &DecodeArgs) -> Outcome {
     let checksum = if args.strict { ChecksumRule::Required } else { ChecksumRule::IfPresent };
-    let (format, protocol) = (format(args.format), protocol(args)?);
+    let (format, protocol) = (args.format, protocol(args)?);
     let options = DecodeOptions { format, protocol, raw: args.raw, checksum, ..DecodeOptions::default() };
     let input: Box<dyn Read> = if args.file == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -63,20 +63,6 @@ pub fn decode(args: &DecodeArgs) -> Outcome {
     output.flush()?;
     eprintln!("{summary}");
     Ok(ExitCode::SUCCESS)
-}
-
-const fn format(format: Format) -> decode::Format {
-    match format {
-        Format::Nmea0183 => decode::Format::Nmea0183,
-        Format::Candump => decode::Format::Candump,
-        Format::Canboat => decode::Format::Canboat,
-        Format::Ydwg => decode::Format::Ydwg,
-        Format::Actisense => decode::Format::Actisense,
-        Format::PcanView => decode::Format::PcanView,
-        Format::Pcap => decode::Format::Pcap,
-        Format::Iec61162_450 => decode::Format::Iec61162_450,
-        Format::ModbusPcap => decode::Format::ModbusPcap,
-    }
 }
 
 fn protocol(args: &DecodeArgs) -> Result<decode::Protocol, Failure> {

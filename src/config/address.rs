@@ -74,13 +74,6 @@ pub enum AddressError {
     },
 }
 
-impl AddressError {
-    /// Never: the text must change.
-    pub const fn is_transient(&self) -> bool {
-        false
-    }
-}
-
 impl FromStr for Address {
     type Err = AddressError;
 

@@ -95,7 +95,8 @@ pub struct BusConfig {
     /// What carries the frames or requests, where the address leaves it open.
     #[serde(default)]
     pub format: Format,
-    /// Bits a second of a serial port; 0: found by listening.
+    /// Bits a second of a serial port; 0: NMEA 0183 is found by listening, Modbus has 9,600, a gateway of CAN frames
+    /// 115,200.
     #[serde(default)]
     pub baud: u32,
     /// Parity of a serial port.
@@ -201,6 +202,20 @@ pub enum Parity {
     Even,
     /// Odd.
     Odd,
+}
+
+impl Parity {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Even, Self::Odd];
+
+    /// As the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Even => "even",
+            Self::Odd => "odd",
+        }
+    }
 }
 
 /// One Modbus unit.

@@ -94,9 +94,15 @@ fn check_buses(config: &GatewayConfig, found: &mut Findings<'_>) {
             let problem = if has_dbc { "only a `can` bus is described by one" } else { "missing" };
             found.refuse(&key("dbc"), None, problem, "the path of a DBC file, with protocol = \"can\"");
         }
-        if matches!(address, Address::Serial(_)) && !bus.address.contains("/by-") && bus.address.contains("/ttyUSB") {
+        let is_by_order = ["/ttyUSB", "/ttyACM"].iter().any(|stem| bus.address.contains(stem));
+        if is_serial && is_by_order && !bus.address.contains("/by-") {
             let advice = "ports get their numbers in the order of plugging; /dev/serial/by-id/... stays the same";
             found.warnings.push(format!("{} = {:?}: {advice}", key("address"), bus.address));
+        }
+        let is_asked = config.device.iter().any(|device| device.enabled && device.bus == bus.name);
+        if bus.enabled && bus.protocol == Protocol::Modbus && !is_asked {
+            let problem = "no [[device]] of it is enabled, so that nobody is asked; it is not opened";
+            found.warnings.push(format!("{} = {:?}: {problem}", key("name"), bus.name));
         }
     }
 }

@@ -8,6 +8,7 @@ mod book;
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -27,13 +28,14 @@ const PAGE: usize = 500;
 /// Who makes these records, in the change log.
 const ACTOR: &str = "gateway";
 
-/// Keeps the records until the feed ends.
+/// Keeps the records until the feed ends. `refused` counts what is told of alarms for which there is no room.
 pub async fn run(
     store: RecordStore,
     entropy: Entropy,
+    refused: Counter,
     mut readings: broadcast::Receiver<Arc<Vec<Reading>>>,
 ) -> Result<(), RecordError> {
-    let mut keeper = Keeper::open(store, entropy)?;
+    let mut keeper = Keeper::open(store, entropy, refused)?;
     loop {
         match readings.recv().await {
             Ok(batch) => keeper.batch(&batch).await,
@@ -52,16 +54,19 @@ struct Keeper {
     store: RecordStore,
     entropy: Entropy,
     book: Book,
+    refused: Counter,
+    /// That there is no room was told, and none was found since.
+    full: bool,
 }
 
 impl Keeper {
     /// With those that are open in the store, of devices: people's own alerts have no source.
-    fn open(store: RecordStore, entropy: Entropy) -> Result<Self, RecordError> {
+    fn open(store: RecordStore, entropy: Entropy, refused: Counter) -> Result<Self, RecordError> {
         let mut book = Book::default();
         let mut after = Uuid::nil();
         loop {
             let page = store.list(Collection::Alerts, after, PAGE)?;
-            let Some(last) = page.last() else { return Ok(Self { store, entropy, book }) };
+            let Some(last) = page.last() else { return Ok(Self { store, entropy, book, refused, full: false }) };
             after = last.id;
             book.extend(page.iter().filter_map(opened));
         }
@@ -87,13 +92,13 @@ impl Keeper {
         self.book.heard(&key, &told);
         let (kind, record, fields) = match self.book.plan(&key, &told, now) {
             Plan::Nothing => return,
-            Plan::NoRoom => {
-                tracing::warn!(path = key.path, source = key.source, open = OPEN_MAX, "no room for one more alarm");
-                return;
-            }
+            Plan::NoRoom => return self.refuse(&key),
             Plan::Hold => return self.book.hold(&key, at, None),
             Plan::Close(record) => return self.close(&key, record, at, now).await,
-            Plan::Raise => (ChangeType::Created, self.entropy.uuid(), raised(&key, &told, at)),
+            Plan::Raise => {
+                self.full = false;
+                (ChangeType::Created, self.entropy.uuid(), raised(&key, &told, at))
+            }
             Plan::Reopen(record) => (ChangeType::Updated, record, reopened(&told)),
             Plan::Change(record) => (ChangeType::Updated, record, changed(&told)),
         };
@@ -104,6 +109,14 @@ impl Keeper {
             Err(error) => {
                 tracing::error!(%error, path = key.path, "an alarm could not be recorded; its device will repeat it");
             }
+        }
+    }
+
+    fn refuse(&mut self, key: &Key) {
+        self.refused.inc();
+        if !std::mem::replace(&mut self.full, true) {
+            let (path, source) = (&key.path, &key.source);
+            tracing::warn!(path, source, open = OPEN_MAX, "no room for one more alarm; more of them are only counted");
         }
     }
 
@@ -144,6 +157,7 @@ fn opened(record: &Record) -> Option<(Key, Open)> {
         record: record.id,
         severity: text("severity")?,
         message: text("message").unwrap_or_default(),
+        count: record.fields.get("count").and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok()),
         acknowledged: record.fields.get("acknowledged").and_then(serde_json::Value::as_bool).unwrap_or(false),
         changed_at: record.updated_at,
         listed: false,

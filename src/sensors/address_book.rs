@@ -10,14 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::durable_file;
 use crate::wire::SourceInfo;
+use crate::wire::can::names::{ADDRESS_CLAIM, ADDRESSES};
 use crate::wire::can::{FrameDecoder, Identifier, Message};
 use crate::wire::{Decoded, Sink};
 
 /// The folder of the books in the data directory, a file a bus.
 pub const ADDRESSES_DIR: &str = "addresses";
-
-/// The PGN of an address claim (SAE J1939-81, 4.2.2).
-const ADDRESS_CLAIM: u32 = 60_928;
 
 /// The least time between two writes.
 const WRITE_INTERVAL_MIN_MS: u64 = 60_000;
@@ -35,6 +33,8 @@ pub(crate) struct AddressBook {
     bus: String,
     claims: Claims,
     written_ms: Option<u64>,
+    /// The last write failed.
+    failed: bool,
 }
 
 impl AddressBook {
@@ -42,7 +42,7 @@ impl AddressBook {
     pub(crate) fn open(data_dir: Option<&Path>, bus: &str) -> Self {
         let dir = data_dir.map(|dir| dir.join(ADDRESSES_DIR));
         let claims = dir.as_ref().map_or_else(Claims::new, |dir| read(&dir.join(file_name(bus))));
-        Self { dir, bus: bus.to_owned(), claims, written_ms: None }
+        Self { dir, bus: bus.to_owned(), claims, written_ms: None, failed: false }
     }
 
     /// Tells a new decoder what is known.
@@ -60,12 +60,17 @@ impl AddressBook {
         let claims: Claims = sources.iter().filter_map(claim).collect();
         let is_due = self.written_ms.is_none_or(|ms| mono_ms.saturating_sub(ms) >= WRITE_INTERVAL_MIN_MS);
         // An empty one is no news: nobody was heard yet.
-        if claims.is_empty() || claims == self.claims || !is_due {
+        if claims.is_empty() || (claims == self.claims && !self.failed) || !is_due {
             return None;
         }
         self.written_ms = Some(mono_ms);
         self.claims.clone_from(&claims);
         Some(Page { dir, name: file_name(&self.bus), claims })
+    }
+
+    /// A page was written, or not: then it is due again. Whether this failure is the first.
+    pub(crate) fn written(&mut self, is_written: bool) -> bool {
+        !std::mem::replace(&mut self.failed, !is_written) && !is_written
     }
 }
 
@@ -106,7 +111,7 @@ fn file_name(bus: &str) -> String {
 
 fn claim(info: &SourceInfo) -> Option<(u8, u64)> {
     let name = u64::from_str_radix(&info.source, 16).ok().filter(|_| info.source.len() == 16)?;
-    let address = info.address.filter(|address| usize::from(*address) < crate::wire::can::names::ADDRESSES)?;
+    let address = info.address.filter(|address| usize::from(*address) < ADDRESSES)?;
     Some((address, name))
 }
 
@@ -115,7 +120,7 @@ fn read(path: &Path) -> Claims {
     let text = if is_small { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
     let texts: BTreeMap<String, String> = serde_json::from_slice(&text).unwrap_or_default();
     let entry = |(address, name): (&String, &String)| {
-        let address = address.parse().ok().filter(|at: &u8| usize::from(*at) < crate::wire::can::names::ADDRESSES)?;
+        let address = address.parse().ok().filter(|at: &u8| usize::from(*at) < ADDRESSES)?;
         Some((address, u64::from_str_radix(name, 16).ok()?))
     };
     texts.iter().filter_map(entry).collect()
@@ -158,6 +163,13 @@ mod tests {
             |address| SourceInfo { source: format!("{NAME:016x}"), address: Some(address), ..SourceInfo::default() };
         let written = (0..120u8).filter(|second| book.take(&[info(*second)], u64::from(*second) * 1_000).is_some());
         assert_eq!(written.count(), 2);
+        assert!(book.take(&[info(119)], 180_000).is_some());
+        assert!(book.written(false) && !book.written(false), "the disk is full, which is told once");
+        assert!(
+            book.take(&[info(119)], 239_999).is_none() && book.take(&[info(119)], 240_000).is_some(),
+            "tried again"
+        );
+        assert!(!book.written(true) && book.take(&[info(119)], 300_000).is_none());
         assert!(AddressBook::open(None, "n2k").take(&[info(1)], 0).is_none(), "no directory, no book");
     }
 }

@@ -18,7 +18,7 @@ use super::pattern::{matches_path, matches_source};
 /// Seconds before the next source takes over, where no rule says otherwise: five readings of a 1 Hz instrument.
 const FAILOVER_MS: u64 = 5_000;
 
-/// Good values of a slow source that may be missing: a meter that is asked every 10 s is not gone after 5.
+/// Words of a slow source that may be missing: a meter that is asked every 10 s is not gone after 5.
 const INTERVALS_MISSED_MAX: u64 = 3;
 
 /// The longest interval that is believed: AIS of a ship at anchor speaks every three minutes (ITU-R M.1371-5, table 1).
@@ -57,21 +57,30 @@ struct Rival {
     rank: usize,
     /// When it last gave a good value.
     good_ms: Option<u64>,
-    /// The time between its last two good values.
-    interval_ms: u64,
+    /// When it last said anything.
+    heard_ms: Option<u64>,
+    /// The last two times between its words, good or not; 0 before they were.
+    gaps_ms: [u64; 2],
 }
 
 impl Rival {
     fn heard(&mut self, quality: Quality, mono_ms: u64) {
+        if let Some(last) = self.heard_ms.replace(mono_ms) {
+            self.gaps_ms = [self.gaps_ms[1], mono_ms.saturating_sub(last)];
+        }
         if quality == Quality::Good {
-            self.interval_ms = self.good_ms.map_or(0, |last| mono_ms.saturating_sub(last)).min(INTERVAL_MS_MAX);
             self.good_ms = Some(mono_ms);
         }
     }
 
+    /// Its own pace: the lesser of two, since an outage is one gap, and a pace has many.
+    fn interval_ms(&self) -> u64 {
+        self.gaps_ms[0].min(self.gaps_ms[1]).min(INTERVAL_MS_MAX)
+    }
+
     /// Whether it gave a good value lately, for one that speaks as seldom as it does.
     fn is_alive(&self, failover_ms: u64, mono_ms: u64) -> bool {
-        let patience_ms = failover_ms.max(self.interval_ms * INTERVALS_MISSED_MAX);
+        let patience_ms = failover_ms.max(self.interval_ms() * INTERVALS_MISSED_MAX);
         self.good_ms.is_some_and(|ms| mono_ms.saturating_sub(ms) < patience_ms)
     }
 }
@@ -151,7 +160,7 @@ impl Arbiter {
         });
         let rivals = &mut self.quantities[place];
         rivals.failover_ms = rule.map_or(FAILOVER_MS, |rule| u64::from(rule.failover_s) * 1_000);
-        rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None, interval_ms: 0 });
+        rivals.sources.push(Rival { series: Arc::clone(series), rank, good_ms: None, heard_ms: None, gaps_ms: [0; 2] });
         series.set_preferred(rivals.sources.len() == 1);
         self.known.insert(series.id, place);
         place
@@ -269,6 +278,30 @@ mod tests {
             bench.say("fast.GP", Quality::Good);
         }
         assert!(bench.say("fast.GP", Quality::Good), "three of its intervals");
+    }
+
+    #[test]
+    fn an_outage_is_no_pace() {
+        let mut bench = bench(&["gps1", "gps2"]);
+        for outage in [Quality::NotAvailable, Quality::Stale] {
+            for _ in 0..3 {
+                bench.now_ms += 1_000;
+                assert!(bench.say("gps1.GP", Quality::Good) && !bench.say("gps2.GP", Quality::Good));
+            }
+            for second in 1..=100 {
+                bench.now_ms += 1_000;
+                // Blind the first time, silent the second.
+                if outage == Quality::NotAvailable {
+                    bench.say("gps1.GP", outage);
+                }
+                assert_eq!(bench.say("gps2.GP", Quality::Good), second >= 5, "{outage:?}, after {second} s");
+            }
+            assert!(bench.say("gps1.GP", Quality::Good), "it is back");
+        }
+        for second in 1..=5 {
+            bench.now_ms += 1_000;
+            assert_eq!(bench.say("gps2.GP", Quality::Good), second >= 5, "after one word between two outages");
+        }
     }
 
     #[test]

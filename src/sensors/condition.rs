@@ -158,10 +158,9 @@ impl Slot {
 
     fn differs(&self, reading: &Reading, rule: &SeriesConfig, mono_ms: u64) -> bool {
         let elapsed_ms = mono_ms.saturating_sub(self.kept_ms);
-        if reading.quality != self.kept_quality || elapsed_ms >= rule.keep_alive_s.saturating_mul(1_000) {
-            return true;
-        }
-        elapsed_ms >= rule.interval_min_ms && is_beyond(&reading.value, &self.kept, rule.dead_band)
+        let is_alone = || elapsed_ms >= rule.keep_alive_s.saturating_mul(1_000);
+        let differs = || is_alone() || is_beyond(&reading.value, &self.kept, rule.dead_band);
+        reading.quality != self.kept_quality || (elapsed_ms >= rule.interval_min_ms && differs())
     }
 }
 
@@ -338,5 +337,16 @@ mod tests {
             bench.clock.advance_ms(100);
         }
         assert_eq!(kept, 10);
+    }
+
+    #[test]
+    fn a_rate_limit_beyond_the_keep_alive_holds() {
+        let mut bench = bench(vec![SeriesConfig { interval_min_ms: 300_000, dead_band: 0.5, ..rule() }]);
+        let mut kept = 0;
+        for step in 0..600 {
+            kept += usize::from(bench.number(f64::from(step % 2)));
+            bench.clock.advance_ms(1_000);
+        }
+        assert_eq!(kept, 2);
     }
 }

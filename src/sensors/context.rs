@@ -77,8 +77,9 @@ impl BusContext {
     }
 
     pub(crate) fn opened(&self, listening_on: Option<SocketAddr>) {
-        tracing::info!(bus = self.stats.name(), "the bus is open");
-        self.stats.opened(listening_on.map(|address| address.to_string()));
+        if self.stats.opened(listening_on.map(|address| address.to_string())) {
+            tracing::info!(bus = self.stats.name(), "the bus is open");
+        }
     }
 
     /// Tells a new decoder which devices were heard before.
@@ -91,9 +92,11 @@ impl BusContext {
         let page = lock(&self.addresses).take(&sources, self.clock.now().mono_ms);
         self.stats.know(sources);
         let Some(page) = page else { return };
-        let bus = self.stats.name().to_owned();
+        let (bus, addresses) = (self.stats.name().to_owned(), Arc::clone(&self.addresses));
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = page.write() {
+            let written = page.write();
+            let is_news = lock(&addresses).written(written.is_ok());
+            if let Some(error) = written.err().filter(|_| is_news) {
                 tracing::warn!(bus, %error, "which device has which address could not be kept for the next start");
             }
         });
@@ -133,10 +136,7 @@ impl BusContext {
         for reading in &readings {
             lock(&self.arbiter).silent(reading, now.mono_ms);
         }
-        for series in lock(&self.conditioner).retire(now.mono_ms) {
-            lock(&self.arbiter).forget(&series);
-            self.registry.retire(&series);
-        }
+        self.retire(now.mono_ms);
         self.lane.offer(&mut readings);
         for refused in &readings {
             lock(&self.conditioner).unmark(&refused.series);
@@ -144,6 +144,20 @@ impl BusContext {
         let told = found - readings.len();
         self.count(told as u64, 0);
         self.stats.stale(told, lock(&self.conditioner).stale_series());
+    }
+
+    /// Gives up series. Both locks are held until each is retired: a reading that came between would be taken for one
+    /// of a live series, and its number go to another.
+    fn retire(&self, mono_ms: u64) {
+        let mut conditioner = lock(&self.conditioner);
+        let retired = conditioner.retire(mono_ms);
+        if !retired.is_empty() {
+            let mut arbiter = lock(&self.arbiter);
+            for series in retired {
+                arbiter.forget(&series);
+                self.registry.retire(&series);
+            }
+        }
     }
 
     fn push(&self, readings: &mut Vec<Reading>) {
@@ -195,22 +209,28 @@ impl Attempts<'_> {
     }
 
     /// Notes why the attempt ended and waits; `false` when the gateway stops meanwhile. One warning an outage: attempts
-    /// that fail after the first are told at debug level.
+    /// that fail after the first are told at debug level. A silence is none, and its next word may come at any moment:
+    /// the bus is opened again at once.
     pub(crate) async fn wait_after(&mut self, lost: &SensorsError) -> bool {
         let context = self.context;
         let lasted_ms = context.clock.now().mono_ms.saturating_sub(self.began_ms);
         if lasted_ms >= context.tuning.stable_after.as_millis() as u64 {
             self.backoff.reset();
         }
+        let bus = context.stats.name();
+        context.stats.failed(lost);
+        context.stats.set_state(BusState::Connecting);
+        if matches!(lost, SensorsError::Silent { .. }) {
+            tracing::debug!(bus, "opened again: {lost}");
+            return !context.shutdown.is_cancelled();
+        }
         let wait: Duration = self.backoff.next();
-        let (bus, wait_ms) = (context.stats.name(), wait.as_millis() as u64);
-        if context.stats.state() == BusState::Open || context.stats.never_failed() {
+        let wait_ms = wait.as_millis() as u64;
+        if context.stats.went_away() {
             tracing::warn!(bus, wait_ms, "the bus is away: {lost}");
         } else {
             tracing::debug!(bus, wait_ms, "the bus is still away: {lost}");
         }
-        context.stats.failed(lost);
-        context.stats.set_state(BusState::Connecting);
         tokio::select! {
             () = context.shutdown.cancelled() => false,
             () = tokio::time::sleep(wait) => true,

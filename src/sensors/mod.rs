@@ -52,8 +52,9 @@ pub use stats::{BusSnapshot, BusState, BusStats, REASON_BUS_FULL, REASON_SERIES_
 /// How long a connection may take to open: a satellite hop and a sleepy serial server, several times over.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a TCP bus may be silent before it is closed and opened again. Instruments speak every second, an AIS
-/// receiver out at sea may be quiet for minutes; opening it again costs one handshake and loses nothing.
+/// How long a TCP bus may be silent before it is closed and opened again, and a multicast group before it is joined
+/// anew. Instruments speak every second, an AIS receiver out at sea may be quiet for minutes; opening it again costs
+/// one handshake, and what is said during that moment alone.
 const READ_IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a Modbus unit may think before it answers, beside the time on the line: MODBUS over Serial Line V1.02,
@@ -90,7 +91,7 @@ pub struct Tuning {
     pub connect_timeout: Duration,
     /// How long a bus rests after a read that left nothing waiting.
     pub read_pace: Duration,
-    /// How long a TCP bus may be silent.
+    /// How long a TCP bus or a multicast group may be silent.
     pub read_idle_max: Duration,
     /// The first wait after a failure, at most (full jitter).
     pub backoff_min: Duration,
@@ -213,13 +214,6 @@ pub enum SensorsError {
     },
 }
 
-impl SensorsError {
-    /// Whether trying again may help: always, but for what must be written anew.
-    pub const fn is_transient(&self) -> bool {
-        !matches!(self, Self::Address { .. } | Self::File { .. })
-    }
-}
-
 /// What all buses share.
 #[derive(Clone, Debug)]
 pub struct SensorsContext {
@@ -248,17 +242,20 @@ pub struct Sensors {
 }
 
 impl Sensors {
-    /// Starts a task for each enabled bus. Fails, having started none, when one of them cannot be set up as it is
-    /// configured.
+    /// Starts a task for each enabled bus that has something to do. Fails, having started none, when one of them cannot
+    /// be set up as it is configured.
     pub fn spawn(config: &GatewayConfig, context: &SensorsContext) -> Result<Self, SensorsError> {
-        let plan = |bus: &BusConfig| bus.enabled.then(|| Plan::new(bus, config)).transpose();
+        let plan = |bus: &BusConfig| {
+            let plan = bus.enabled.then(|| Plan::new(bus, config)).transpose()?;
+            Ok(plan.filter(|plan| !plan.is_idle()))
+        };
         let plans = config.bus.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
         let mut sensors = Self { stats: Vec::new(), tasks: Vec::new(), clock: context.clock.clone() };
         let arbiter = Arc::new(Mutex::new(Arbiter::new(config.priority.clone())));
         let rules: Arc<[_]> = config.series.clone().into();
         let mut contexts = Vec::new();
         for (bus, plan) in config.bus.iter().zip(plans) {
-            let state = if bus.enabled { BusState::Connecting } else { BusState::Disabled };
+            let state = if plan.is_some() { BusState::Connecting } else { BusState::Disabled };
             let stats = Arc::new(BusStats::new(&bus.name, bus.protocol, &bus.address, state));
             sensors.stats.push(Arc::clone(&stats));
             if let Some(plan) = plan {

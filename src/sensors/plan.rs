@@ -123,6 +123,11 @@ impl Plan {
         })
     }
 
+    /// Whether there is nobody to ask: such a connection would say nothing for ever.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self, Self::Poll(options) if options.units.is_empty())
+    }
+
     /// Runs the bus until shutdown.
     pub(crate) async fn run(self, context: BusContext) {
         match self {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serial2_tokio::{SerialPort, Settings};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -21,7 +22,7 @@ use super::SensorsError;
 use super::context::BusContext;
 use super::intake::Intake;
 use super::rate::{Heard, Judgement, Listener, RATES};
-use super::stream::{self, Patience};
+use super::stream::{self, Patience, READ_BYTES_MAX};
 
 /// Bytes of one read while the rate is searched for.
 const PROBE_BYTES: usize = 1_024;
@@ -36,17 +37,20 @@ pub(crate) async fn run(
     // The rate that was right last time is tried first.
     let found = AtomicU32::new(rate);
     let open = || async {
-        if rate != 0 {
-            return open(&path, rate, parity);
-        }
-        let right = find_rate(&context.clock, (&path, parity), found.load(Ordering::Relaxed), &decoder).await?;
-        tracing::info!(bus = context.stats.name(), rate = right, "the rate of the line was found");
-        found.store(right, Ordering::Relaxed);
-        open(&path, right, parity)
+        let line = if rate == 0 {
+            let line = find_rate(&context.clock, (&path, parity), found.load(Ordering::Relaxed), &decoder).await?;
+            tracing::info!(bus = context.stats.name(), rate = line.rate, "the rate of the line was found");
+            found.store(line.rate, Ordering::Relaxed);
+            line
+        } else {
+            Line { port: open(&path, rate, parity)?, rate, heard: Vec::new() }
+        };
+        Ok(std::io::Cursor::new(line.heard).chain(line.port))
     };
-    // A line that falls silent is left open: an instrument that is switched off is no fault of the port. One whose rate
-    // was searched for is searched again, since another instrument may be at its end now.
-    let patience = if rate == 0 { Patience::Messages(context.tuning.read_idle_max) } else { Patience::Endless };
+    // A line that falls silent is left open: an instrument that is switched off, or that speaks seldom, is no fault of
+    // the port. One whose rate was found is searched again when there is no sense in what comes: another instrument may
+    // be at its end now.
+    let patience = if rate == 0 { Patience::Sense(context.tuning.read_idle_max) } else { Patience::Endless };
     stream::run(&context, context.attempts_nearby(), intake, patience, open).await;
 }
 
@@ -71,23 +75,32 @@ pub(crate) fn open(path: &Path, rate: u32, parity: Parity) -> Result<SerialPort,
     Ok(port)
 }
 
+/// An open line, and what it said while its rate was searched for.
+struct Line {
+    port: SerialPort,
+    rate: u32,
+    /// At most [`READ_BYTES_MAX`].
+    heard: Vec<u8>,
+}
+
 /// Listens at each rate until one gives sound messages. `first` is tried first, when it is not 0. Fails when the port
 /// does; searches for ever otherwise.
-pub(crate) async fn find_rate(
+async fn find_rate(
     clock: &Clock,
     (path, parity): (&Path, Parity),
     first: u32,
     decoder: impl Fn() -> Box<dyn StreamDecoder>,
-) -> Result<u32, SensorsError> {
+) -> Result<Line, SensorsError> {
     let known = (first != 0).then_some(first);
-    for rate in known.into_iter().chain(RATES.into_iter().cycle()) {
+    let mut rates = known.into_iter().chain(RATES.into_iter().cycle());
+    loop {
+        let rate = rates.next().expect("a cycle has no end");
         let port = open(path, rate, parity)?;
-        let mut listener = Counter { decoder: decoder(), counts: Counts::default() };
+        let mut listener = Counter { decoder: decoder(), counts: Counts::default(), heard: Vec::new() };
         if listen(clock, &port, &mut listener).await? == Judgement::Right {
-            return Ok(rate);
+            return Ok(Line { port, rate, heard: listener.heard });
         }
     }
-    Ok(first)
 }
 
 /// Listens at the rate of `port` until it is judged.
@@ -116,15 +129,20 @@ pub(crate) async fn listen(
     }
 }
 
-/// A decoder whose messages are counted and not kept.
+/// A decoder whose messages are counted and not kept. The bytes are: an instrument that speaks seldom would else lose
+/// what it said meanwhile.
 struct Counter {
     decoder: Box<dyn StreamDecoder>,
     counts: Counts,
+    heard: Vec<u8>,
 }
 
 impl Listener for Counter {
     fn take(&mut self, bytes: &[u8], mono_ms: u64) {
         self.counts.0.bytes += bytes.len() as u64;
+        // Two sound messages end the search; what says one and then fills this is no instrument.
+        let room = READ_BYTES_MAX - self.heard.len();
+        self.heard.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.decoder.push(bytes, mono_ms, &mut self.counts);
     }
 

@@ -9,8 +9,6 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-
 use crate::clock::{Now, Stamp};
 use crate::config::Protocol;
 use crate::wire::SourceInfo;
@@ -18,7 +16,8 @@ use crate::wire::SourceInfo;
 /// Characters of an error that are kept: one line on a page.
 pub const ERROR_CHARACTERS_MAX: usize = 200;
 
-/// Reasons counted apart. The decoder has a dozen and this module four; the bound holds should a decoder invent names.
+/// Reasons counted apart: twice what a bus has. NMEA 2000 behind a gateway has some twenty, a CAN interface seven of
+/// its own, every bus three here; the bound holds should a decoder invent names.
 pub const REASONS_MAX: usize = 64;
 
 /// Seconds that the rate looks back over.
@@ -37,8 +36,7 @@ pub const REASON_OTHER: &str = "other";
 const NEVER: i64 = i64::MIN;
 
 /// What a bus is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusState {
     /// Trying to open, or waiting to try again.
     Connecting,
@@ -46,7 +44,7 @@ pub enum BusState {
     Open,
     /// Stopped with the gateway.
     Closed,
-    /// Switched off in the configuration.
+    /// Switched off in the configuration, or a Modbus bus that has nobody to ask.
     Disabled,
 }
 
@@ -90,6 +88,8 @@ pub struct BusStats {
 #[derive(Debug, Default)]
 struct Rest {
     last_error: String,
+    /// An outage was told, and its end not yet.
+    away: bool,
     listening_on: String,
     rejected: BTreeMap<&'static str, u64>,
     ignored: BTreeMap<&'static str, u64>,
@@ -115,8 +115,8 @@ impl RateWindow {
     }
 }
 
-/// A bus at one moment, as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A bus at one moment.
+#[derive(Clone, Debug, PartialEq)]
 pub struct BusSnapshot {
     /// The bus's name.
     pub name: String,
@@ -150,7 +150,7 @@ pub struct BusSnapshot {
     pub stale_readings: u64,
     /// Series that are silent for too long now.
     pub stale_series: u64,
-    /// When bytes last came; `null`: never.
+    /// When bytes last came; `None`: never.
     pub last_data_at: Option<Stamp>,
     /// Times it was opened again after the first.
     pub reconnects: u64,
@@ -243,20 +243,24 @@ impl BusStats {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn opened(&self, listening_on: Option<String>) {
-        self.opened.fetch_add(1, Ordering::Relaxed);
+    /// Whether this is news: it was never open, or away.
+    pub(crate) fn opened(&self, listening_on: Option<String>) -> bool {
+        let is_first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         self.set_state(BusState::Open);
+        let mut rest = self.rest();
         if let Some(address) = listening_on {
-            self.rest().listening_on = address;
+            rest.listening_on = address;
         }
+        std::mem::take(&mut rest.away) || is_first
+    }
+
+    /// Begins an outage, or goes on with one; whether this is news.
+    pub(crate) fn went_away(&self) -> bool {
+        !std::mem::replace(&mut self.rest().away, true)
     }
 
     pub(crate) fn failed(&self, error: &dyn Display) {
         self.rest().last_error = error.to_string().chars().take(ERROR_CHARACTERS_MAX).collect();
-    }
-
-    pub(crate) fn never_failed(&self) -> bool {
-        self.rest().last_error.is_empty()
     }
 
     pub(crate) fn restarted(&self) {
@@ -336,6 +340,15 @@ mod tests {
         assert_eq!(stats.snapshot(clock.now()).rate_per_second, 25.0);
         clock.advance_ms(60_000);
         assert_eq!(stats.snapshot(clock.now()).rate_per_second, 0.0);
+    }
+
+    #[test]
+    fn an_outage_is_news_once_and_so_is_its_end() {
+        let stats = BusStats::new("a", Protocol::Nmea0183, "tcp://a:1", BusState::Connecting);
+        assert!(stats.opened(None), "the first time");
+        assert!(!stats.opened(None), "opened again after a silence");
+        assert!(stats.went_away() && !stats.went_away());
+        assert!(stats.opened(None) && !stats.opened(None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::wire::StreamDecoder;
 
 use super::context::{Attempts, BusContext};
 use super::intake::Intake;
+use super::rate::DISPROOF_BYTES;
 use super::stats::BusState;
 use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 
@@ -27,8 +28,34 @@ pub(crate) enum Patience {
     Endless,
     /// When no byte came for so long.
     Bytes(Duration),
-    /// When no sound message came for so long, whatever else did.
-    Messages(Duration),
+    /// When bytes came for so long, and no sound message among them. Silence alone ends nothing.
+    Sense(Duration),
+}
+
+/// What came since the last sound message.
+#[derive(Debug)]
+struct Sense {
+    messages: u64,
+    bytes: u64,
+    /// When the first of these bytes came.
+    began_ms: u64,
+}
+
+impl Sense {
+    /// Takes `count` bytes, after which `messages` came in all. Whether there was no sense for `limit`: noise of a few
+    /// bytes on a line that speaks seldom is none yet.
+    fn is_lost(&mut self, messages: u64, count: usize, mono_ms: u64, limit: Duration) -> bool {
+        if messages != self.messages {
+            (self.messages, self.bytes) = (messages, 0);
+            return false;
+        }
+        if self.bytes == 0 {
+            self.began_ms = mono_ms;
+        }
+        self.bytes += count as u64;
+        let elapsed_ms = mono_ms.saturating_sub(self.began_ms);
+        self.bytes >= DISPROOF_BYTES && u128::from(elapsed_ms) >= limit.as_millis()
+    }
 }
 
 /// Runs until shutdown. `open` makes the stream.
@@ -89,9 +116,9 @@ async fn read(
     let (idle_max, sense_max) = match patience {
         Patience::Endless => (Duration::MAX, Duration::MAX),
         Patience::Bytes(limit) => (limit, Duration::MAX),
-        Patience::Messages(limit) => (limit, limit),
+        Patience::Sense(limit) => (Duration::MAX, limit),
     };
-    let mut sense = (context.stats.messages(), context.clock.now().mono_ms);
+    let mut sense = Sense { messages: context.stats.messages(), bytes: 0, began_ms: 0 };
     loop {
         let read = tokio::select! {
             biased;
@@ -106,10 +133,7 @@ async fn read(
         };
         let now = context.clock.now();
         intake.take(&buffer[..count], now, readings);
-        let messages = context.stats.messages();
-        if messages != sense.0 {
-            sense = (messages, now.mono_ms);
-        } else if u128::from(now.mono_ms.saturating_sub(sense.1)) >= sense_max.as_millis() {
+        if sense.is_lost(context.stats.messages(), count, now.mono_ms, sense_max) {
             return Err(SensorsError::Garbage { seconds: sense_max.as_secs() });
         }
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -49,19 +49,39 @@ async fn session(
     interfaces: &[String],
     intake: &mut Intake<dyn StreamDecoder>,
 ) -> Result<(), SensorsError> {
-    let cannot = |source| SensorsError::CannotListen { address, source };
     let socket = listen(address, interfaces).await?;
-    context.opened(Some(socket.local_addr().map_err(cannot)?));
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    context.opened(Some(socket.local_addr().map_err(|source| SensorsError::CannotListen { address, source })?));
     let mut readings = Vec::new();
+    let end = match group_of(address) {
+        None => read(context, &socket, Duration::MAX, || Ok(()), intake, &mut readings).await,
+        // A group is left without a word when its interface goes, and not joined again when it returns; a switch
+        // forgets its members where nobody asks for them (IGMP). Who sends to a bound port needs neither.
+        Some(group) => {
+            let again = || join(&SockRef::from(&socket), group, interfaces);
+            read(context, &socket, context.tuning.read_idle_max, again, intake, &mut readings).await
+        }
+    };
+    context.hand_over_now(&mut readings);
+    end
+}
+
+/// Reads until the socket breaks; calls `silent` each time that nothing came for `idle_max`. The socket stays: what
+/// came while there is none would be lost uncounted.
+async fn read(
+    context: &BusContext,
+    socket: &UdpSocket,
+    idle_max: Duration,
+    silent: impl Fn() -> Result<(), SensorsError>,
+    intake: &mut Intake<dyn StreamDecoder>,
+    readings: &mut Vec<Reading>,
+) -> Result<(), SensorsError> {
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
     let (mut unyielded, mut told_ms) = (0, 0);
-    // A group is left without a word when its interface goes, and is not joined again when it returns.
-    let idle_max = if is_group(address) { context.tuning.read_idle_max } else { Duration::MAX };
     loop {
         let received = match socket.try_recv(&mut buffer) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 // All that waited was taken.
-                context.hand_over_now(&mut readings);
+                context.hand_over_now(readings);
                 if !context.rest().await {
                     return Ok(());
                 }
@@ -70,14 +90,20 @@ async fn session(
                     () = context.shutdown.cancelled() => return Ok(()),
                     received = timeout(idle_max, socket.recv(&mut buffer)) => received,
                 };
-                received.map_err(|_| SensorsError::Silent { seconds: idle_max.as_secs() })?
+                match received {
+                    Ok(received) => received,
+                    Err(_) => {
+                        silent()?;
+                        continue;
+                    }
+                }
             }
             received => received,
         };
         let count = received.map_err(|source| SensorsError::Broken { source })?;
         let now = context.clock.now();
-        intake.take(&buffer[..count], now, &mut readings);
-        intake.end_of_datagram(now, &mut readings);
+        intake.take(&buffer[..count], now, readings);
+        intake.end_of_datagram(now, readings);
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
             context.know(intake.sources());
@@ -87,7 +113,7 @@ async fn session(
         unyielded += count;
         if unyielded >= READ_BYTES_MAX {
             unyielded = 0;
-            context.hand_over_now(&mut readings);
+            context.hand_over_now(readings);
             tokio::task::yield_now().await;
         }
     }
@@ -96,39 +122,43 @@ async fn session(
 /// Binds the port, or joins the group on each interface.
 pub(super) async fn listen(address: SocketAddr, interfaces: &[String]) -> Result<UdpSocket, SensorsError> {
     let cannot = |source| SensorsError::CannotListen { address, source };
+    let Some(group) = group_of(address) else { return UdpSocket::bind(address).await.map_err(cannot) };
+    let socket = bind_group(address).map_err(cannot)?;
+    join(&socket, group, interfaces)?;
+    UdpSocket::from_std(socket.into()).map_err(cannot)
+}
+
+/// The group to join, if the address is that of one.
+fn group_of(address: SocketAddr) -> Option<Ipv4Addr> {
     match address.ip() {
-        IpAddr::V4(group) if is_group(address) => {
-            let socket = join(address, group, interfaces)?;
-            UdpSocket::from_std(socket.into()).map_err(cannot)
-        }
-        _ => UdpSocket::bind(address).await.map_err(cannot),
+        IpAddr::V4(ip) if ip.is_multicast() => Some(ip),
+        _ => None,
     }
 }
 
-/// Whether the address is that of a group to join.
-fn is_group(address: SocketAddr) -> bool {
-    matches!(address.ip(), IpAddr::V4(ip) if ip.is_multicast())
-}
-
-/// Joins the group on each interface. Bound to the group's own address, so that nothing else on the port comes in; the
-/// port is shared, since other programs may listen to the same group (IEC 61162-450, 6.2.2).
-fn join(address: SocketAddr, group: Ipv4Addr, interfaces: &[String]) -> Result<Socket, SensorsError> {
-    let cannot = |source| SensorsError::CannotListen { address, source };
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).map_err(cannot)?;
-    socket.set_reuse_address(true).map_err(cannot)?;
-    socket.set_nonblocking(true).map_err(cannot)?;
+/// A socket bound to the group's own address, so that nothing else on the port comes in; the port is shared, since
+/// other programs may listen to the same group (IEC 61162-450, 6.2.2).
+fn bind_group(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
     // Else what others of this machine joined on other interfaces comes in too.
-    socket.set_multicast_all_v4(false).map_err(cannot)?;
-    socket.bind(&address.into()).map_err(cannot)?;
-    if interfaces.is_empty() {
-        socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED).map_err(cannot)?;
-    }
-    for name in interfaces {
+    socket.set_multicast_all_v4(false)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Joins the group on each interface; anew where it is joined already, which tells the switches once more.
+fn join(socket: &Socket, group: Ipv4Addr, interfaces: &[String]) -> Result<(), SensorsError> {
+    let of_system = [Ipv4Addr::UNSPECIFIED.to_string()];
+    for name in if interfaces.is_empty() { &of_system } else { interfaces } {
         let cannot = |source| SensorsError::CannotJoin { group, interface: name.clone(), source };
         let interface = interface(name).map_err(cannot)?;
+        // An error: it was not joined.
+        let _ = socket.leave_multicast_v4_n(&group, &interface);
         socket.join_multicast_v4_n(&group, &interface).map_err(cannot)?;
     }
-    Ok(socket)
+    Ok(())
 }
 
 /// An interface by its address, or by its name as the kernel knows it now.

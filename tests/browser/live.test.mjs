@@ -141,6 +141,22 @@ test("values move, with age and source", { timeout: 2 * PATIENCE_MS }, async () 
   await page.close();
 });
 
+// Two engines of two buses are no rivals though they have one name; two positions are, and one of them has the tile.
+test("a tile counts those that it hides, not those beside it", { timeout: 2 * PATIENCE_MS }, async () => {
+  const page = await open("/", DESKTOP);
+  await page.waitForFunction(() => {
+    const shown = new Map();
+    for (const tile of document.querySelectorAll(".tile:not([hidden])")) {
+      const key = tile.dataset.path + tile.querySelector(".name").textContent;
+      shown.set(key, [...(shown.get(key) ?? []), / \+\d+$/.test(tile.querySelector(".source").textContent)]);
+    }
+    const tiles = [...shown.values()];
+    const alike = tiles.filter((same) => same.length > 1);
+    return tiles.some((same) => same[0]) && alike.length > 0 && alike.every((same) => !same.includes(true));
+  });
+  await page.close();
+});
+
 test("a phone shows it without sideways scrolling", { timeout: 2 * PATIENCE_MS }, async () => {
   for (const viewport of [PHONE, { width: 360, height: 740 }]) {
     const page = await open("/", viewport);

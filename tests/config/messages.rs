@@ -425,3 +425,27 @@ fn every_error_of_a_file_is_told_at_once() {
     ];
     assert_eq!(places, expected, "{found}");
 }
+
+#[test]
+fn what_is_accepted_and_should_be_known() {
+    let warnings = |protocol: &str, address: &str, more: &str| {
+        let text = format!("[[bus]]\nname = \"b\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n{more}");
+        parse_gateway("g.toml", &text, &no_env, &[]).unwrap().warnings
+    };
+    let by_order = "ports get their numbers in the order of plugging; /dev/serial/by-id/... stays the same";
+    for port in ["/dev/ttyUSB0", "/dev/ttyACM1"] {
+        let told = format!("bus[0].address = \"serial://{port}\": {by_order}");
+        assert_eq!(warnings("nmea0183", &format!("serial://{port}"), ""), [told]);
+    }
+    for port in ["/dev/ttyS0", "/dev/serial/by-id/usb-ACME-if00"] {
+        assert!(warnings("nmea0183", &format!("serial://{port}"), "").is_empty(), "{port}");
+    }
+    let unit = "[[device]]\nbus = \"b\"\nunit = 1\nmap = \"m\"\n";
+    let idle = "bus[0].name = \"b\": no [[device]] of it is enabled, so that nobody is asked; it is not opened";
+    assert_eq!(warnings("modbus", "tcp://a:502", ""), [idle]);
+    assert_eq!(warnings("modbus", "tcp://a:502", &format!("{unit}enabled = false\n")), [idle]);
+    assert!(
+        warnings("modbus", "tcp://a:502", unit).is_empty()
+            && warnings("modbus", "tcp://a:502", "enabled = false\n").is_empty()
+    );
+}

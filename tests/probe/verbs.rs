@@ -33,6 +33,7 @@ fn what_cannot_be_asked_for_is_bad_usage() {
     for (args, why) in [
         (&["tcp://127.0.0.1"][..], "tcp://host:port"),
         (&["tcp://127.0.0.1:1", "--baud", "4800"], "serial://"),
+        (&["tcp://127.0.0.1:1", "--parity", "even"], "serial://"),
         (&["tcp://127.0.0.1:1", "--protocol", "morse"], "iec61162-450"),
         (&["tcp://127.0.0.1:1", "--units", "1"], "--protocol modbus"),
         (&["tcp://127.0.0.1:1", "--protocol", "modbus", "--units", "0-5"], "1-10,17"),

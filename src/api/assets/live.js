@@ -132,9 +132,10 @@ function paint(entry) {
   entry.tile.value.className = `value ${text.includes("\n") ? "lines" : size}`;
 }
 
-// Others that tell the same quantity; the gateway prefers one, which alone has a tile.
-const rivals = (entry) => [...byKey.values()].filter((other) =>
-  other !== entry && other.path === entry.path && other.instance === entry.instance);
+// Others that tell the same quantity; the gateway prefers one, which alone has a tile. Where none is on standby they are
+// no rivals: battery 0 of one bus may be another battery than that of the next.
+const rivals = (entry) => [...byKey.values()].filter((other) => other !== entry &&
+  other.path === entry.path && other.instance === entry.instance && (entry.standby || other.standby));
 
 function paintAge(entry) {
   const others = rivals(entry).length;

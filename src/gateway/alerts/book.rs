@@ -41,6 +41,8 @@ pub struct Open {
     pub severity: String,
     /// As in the record.
     pub message: String,
+    /// As in the record: how often it happened.
+    pub count: Option<u32>,
     /// Whether the device said so.
     pub acknowledged: bool,
     /// When the record was last written.
@@ -49,7 +51,7 @@ pub struct Open {
     pub listed: bool,
     /// Not closed before this is a minute ago: it flaps, or the store refused.
     pub held_since: Option<Stamp>,
-    /// It ended while it was held.
+    /// When it ended, while it was held.
     pub ended_at: Option<Stamp>,
 }
 
@@ -73,7 +75,7 @@ pub enum Plan {
     Raise,
     /// It is back after a moment.
     Reopen(Uuid),
-    /// Worse, better, acknowledged, or in other words.
+    /// Worse, better, acknowledged, once more, or in other words.
     Change(Uuid),
     /// It is over.
     Close(Uuid),
@@ -101,6 +103,8 @@ impl Book {
     pub fn plan(&self, key: &Key, told: &Notification, now: Stamp) -> Plan {
         match (self.open.get(key), told.state) {
             (None, AlarmState::Normal) => Plan::Nothing,
+            // One that ended is closed when it is due, with the time of its end.
+            (Some(open), AlarmState::Normal) if open.ended_at.is_some() => Plan::Hold,
             (Some(open), AlarmState::Normal) if open.held_since.is_some_and(|at| !is_settled(at, now)) => Plan::Hold,
             (Some(open), AlarmState::Normal) => Plan::Close(open.record),
             (Some(open), _) if open.differs(told, now) => Plan::Change(open.record),
@@ -123,6 +127,7 @@ impl Book {
             record,
             severity: severity(told.state).to_owned(),
             message: told.message.clone(),
+            count: told.count.or_else(|| before.as_ref().and_then(|open| open.count)),
             acknowledged: was_acknowledged || told.acknowledged == Some(true),
             changed_at: now,
             listed: true,
@@ -133,9 +138,10 @@ impl Book {
     }
 
     /// It ended, and its record is not closed yet: [`Book::due`] gives it when a minute has passed since `held_since`.
+    /// Devices repeat an end; the first counts.
     pub fn hold(&mut self, key: &Key, ended_at: Stamp, held_since: Option<Stamp>) {
         if let Some(open) = self.open.get_mut(key) {
-            (open.ended_at, open.held_since) = (Some(ended_at), held_since.or(open.held_since));
+            (open.ended_at, open.held_since) = (open.ended_at.or(Some(ended_at)), held_since.or(open.held_since));
         }
     }
 
@@ -186,22 +192,25 @@ impl Book {
 }
 
 impl Open {
+    /// What is worse, and an acknowledgement, count at once; the rest when it settled. A lamp that flaps stands for all
+    /// codes of its ECU and would else rewrite all of their records each time.
     fn differs(&self, told: &Notification, now: Stamp) -> bool {
-        let is_reworded = self.message != told.message && is_settled(self.changed_at, now);
+        let known = SEVERITIES.iter().position(|severity| *severity == self.severity);
+        let is_worse = known.is_none_or(|known| told.state as usize > known);
         let is_acknowledged = told.acknowledged == Some(true) && !self.acknowledged;
-        self.severity != severity(told.state) || is_acknowledged || is_reworded
+        let is_counted = told.count.is_some() && told.count != self.count;
+        let is_other = self.severity != severity(told.state) || self.message != told.message || is_counted;
+        is_worse || is_acknowledged || (is_other && is_settled(self.changed_at, now))
     }
 }
 
+/// The states in the words of the records, in their order: each is worse than the one before.
+const SEVERITIES: [&str; 5] = ["normal", "caution", "warning", "alarm", "emergency"];
+const _: () = assert!(AlarmState::Normal as usize == 0 && AlarmState::Emergency as usize == SEVERITIES.len() - 1);
+
 /// A state in the words of the records.
 pub const fn severity(state: AlarmState) -> &'static str {
-    match state {
-        AlarmState::Normal => "normal",
-        AlarmState::Alert => "caution",
-        AlarmState::Warn => "warning",
-        AlarmState::Alarm => "alarm",
-        AlarmState::Emergency => "emergency",
-    }
+    SEVERITIES[state as usize]
 }
 
 #[cfg(test)]
@@ -252,6 +261,35 @@ mod tests {
     }
 
     #[test]
+    fn one_more_occurrence_is_a_change_once_a_minute() {
+        let mut book = raised(1, 0);
+        let counted = |count| Notification { count, ..told(AlarmState::Warn) };
+        assert_eq!(book.plan(&key(1), &counted(Some(1)), at(59_999)), Plan::Nothing);
+        assert_eq!(book.plan(&key(1), &counted(Some(1)), at(60_000)), Plan::Change(Uuid::nil()));
+        book.written(key(1), Uuid::nil(), &counted(Some(1)), at(60_000));
+        for (count, plan) in [(Some(1), Plan::Nothing), (None, Plan::Nothing), (Some(2), Plan::Change(Uuid::nil()))] {
+            assert_eq!(book.plan(&key(1), &counted(count), at(120_000)), plan, "{count:?}");
+        }
+    }
+
+    #[test]
+    fn worse_is_a_change_at_once_and_better_when_it_settled() {
+        let mut book = raised(1, 0);
+        let mut writes = 0;
+        for second in 1..60 {
+            let state = if second % 2 == 0 { AlarmState::Warn } else { AlarmState::Alarm };
+            if book.plan(&key(1), &told(state), at(second * 1_000)) == Plan::Change(Uuid::nil()) {
+                book.written(key(1), Uuid::nil(), &told(state), at(second * 1_000));
+                writes += 1;
+            }
+        }
+        assert_eq!(writes, 1, "a lamp that flaps");
+        assert_eq!(book.plan(&key(1), &told(AlarmState::Emergency), at(60_000)), Plan::Change(Uuid::nil()));
+        assert_eq!(book.plan(&key(1), &told(AlarmState::Warn), at(60_999)), Plan::Nothing);
+        assert_eq!(book.plan(&key(1), &told(AlarmState::Warn), at(61_000)), Plan::Change(Uuid::nil()));
+    }
+
+    #[test]
     fn one_that_flaps_keeps_its_record_and_closes_when_it_settles() {
         let mut book = raised(1, 0);
         let plan = |book: &Book, state, ms| book.plan(&key(1), &told(state), at(ms));
@@ -264,8 +302,10 @@ mod tests {
         book.heard(&key(1), &told(AlarmState::Warn));
         assert_eq!(book.due(at(62_000)), [], "it is back");
         book.hold(&key(1), at(5_000), None);
+        book.hold(&key(1), at(6_000), None);
         assert_eq!(book.due(at(61_999)), []);
-        assert_eq!(book.due(at(62_000)), [(key(1), Uuid::nil(), at(5_000))]);
+        assert_eq!(plan(&book, AlarmState::Normal, 62_000), Plan::Hold);
+        assert_eq!(book.due(at(62_000)), [(key(1), Uuid::nil(), at(5_000))], "the first word of its end counts");
     }
 
     #[test]

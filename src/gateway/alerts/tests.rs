@@ -19,13 +19,14 @@ impl Ship {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Stamp::from_millis(0));
         let (store, _) = RecordStore::open(dir.path(), "aurora", &clock, &Entropy::seeded(1)).unwrap();
-        let keeper = Keeper::open(store, Entropy::seeded(1)).unwrap();
+        let keeper = Keeper::open(store, Entropy::seeded(1), Counter::default()).unwrap();
         Self { _dir: dir, registry: SeriesRegistry::default(), keeper }
     }
 
     /// The gateway starts again: what it knows is what the store has.
     fn restart(&mut self) {
-        self.keeper = Keeper::open(self.keeper.store.clone(), Entropy::seeded(2)).unwrap();
+        let refused = self.keeper.refused.clone();
+        self.keeper = Keeper::open(self.keeper.store.clone(), Entropy::seeded(2), refused).unwrap();
     }
 
     async fn hear(&mut self, ms: i64, decoded: &[Decoded]) {
@@ -128,4 +129,33 @@ async fn a_trouble_code_that_went_while_the_gateway_was_down_is_closed() {
     ship.restart();
     ship.frame(&mut j1939::Decoder::new(), 3_000, &[0, 0xFF, 0, 0, 0, 0]).await;
     assert_eq!(ship.open("spn"), [""; 0]);
+}
+
+#[tokio::test]
+async fn how_often_a_code_occurred_is_told_when_it_settled() {
+    let mut ship = Ship::new();
+    let mut decoder = j1939::Decoder::new();
+    for (ms, count) in [(0, 1), (1_000, 2), (61_000, 3)] {
+        ship.frame(&mut decoder, ms, &[4, 0xFF, 100, 0, 1, count]).await;
+        assert_eq!(ship.open("count"), [if ms < 60_000 { "1" } else { "3" }]);
+    }
+    ship.restart();
+    let before = ship.records();
+    ship.frame(&mut j1939::Decoder::new(), 130_000, &[4, 0xFF, 100, 0, 1, 3]).await;
+    assert_eq!(ship.records(), before, "nothing new");
+}
+
+#[tokio::test]
+async fn an_alarm_without_room_is_counted_each_time_and_told_once() {
+    let mut ship = Ship::new();
+    let alarm = |number: usize, state: char| format!("IIALR,120000.00,{number:03},{state},V,OIL");
+    for number in 0..OPEN_MAX {
+        ship.sentences(0, &[&alarm(number, 'A')]).await;
+    }
+    for _ in 0..3 {
+        ship.sentences(1_000, &[&alarm(OPEN_MAX, 'A')]).await;
+    }
+    assert_eq!((ship.keeper.refused.get(), ship.keeper.full), (3, true));
+    ship.sentences(2_000, &[&alarm(0, 'V'), &alarm(OPEN_MAX, 'A')]).await;
+    assert_eq!((ship.keeper.refused.get(), ship.keeper.full), (3, false));
 }

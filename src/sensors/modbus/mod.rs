@@ -75,9 +75,10 @@ pub(crate) struct ModbusOptions {
 
 /// Runs until shutdown.
 pub(crate) async fn run(context: BusContext, options: ModbusOptions) {
-    let (framing, baud) = match options.transport {
-        Transport::Tcp { .. } => (options.framing, None),
-        Transport::Serial { baud, .. } => (Framing::Rtu, Some(baud)),
+    let framing = options.framing;
+    let baud = match options.transport {
+        Transport::Tcp { .. } => None,
+        Transport::Serial { baud, .. } => Some(baud),
     };
     let line = LineOptions { framing, baud, timeout_ms: context.tuning.answer_timeout.as_millis() as u64 };
     let mut bus = Bus {

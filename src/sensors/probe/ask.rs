@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::units::{Survey, TABLES, Told, Unit, best, first_of, told, trials};
 use super::{ProbeOptions, Tell};
 use crate::clock::Clock;
-use crate::config::{Address, Format, Parity};
+use crate::config::{Address, Format};
 use crate::sensors::modbus::{BAUD, line::Line};
 use crate::sensors::{CONNECT_TIMEOUT, SensorsError, serial, tcp};
 use crate::wire::modbus::{Answer, Ask, Framing, Outcome, Refusal, Request, rtu};
 
 /// How long a unit may think. Meters answer within 100 ms, gateways add their own delay; a unit that is slower than
-/// this is missed, and 247 that are not there take two and a half minutes with the second question.
+/// this is missed. Each of 247 that are not there is asked twice: 148 s, and on a line 198 s with the 100 ms of silence
+/// after each, at each rate that is tried.
 const TIMEOUT_MS: u64 = 300;
 
 /// Rates of serial lines in the order of how often they are met; the first two every device must have (Serial Line
@@ -57,7 +58,7 @@ pub(super) async fn ask(
             Address::Tcp { host, port } => {
                 scan.all(way, || tcp::connect(CONNECT_TIMEOUT, host, *port)).await?;
             }
-            Address::Serial(path) => scan.all(way, async || serial::open(path, way.baud, Parity::None)).await?,
+            Address::Serial(path) => scan.all(way, async || serial::open(path, way.baud, options.parity)).await?,
             Address::Udp(_) | Address::Can(_) => {}
         }
         asked = Asked { survey: scan.survey, format: way.format, baud: way.baud };

@@ -8,9 +8,6 @@ use crate::sensors::rate::{Heard, Listener};
 use crate::wire::can::Format as Framing;
 use crate::wire::{StreamDecoder, iec61162_450, nmea0183};
 
-/// The header of a datagram of sentences (IEC 61162-450, 7.1.2, table 4).
-const HEADER: &[u8] = b"UdPbC\0";
-
 /// What carries frames over bytes, as the configuration and as the decoder call it.
 const CARRIERS: [(Format, Framing); 3] = [
     (Format::Ydwg, Framing::YachtDevices),
@@ -69,7 +66,7 @@ impl Tongue {
             // A datagram comes whole.
             Self::Network { stream, census, findings } => {
                 stream.push(bytes, mono_ms, findings);
-                match bytes.strip_prefix(HEADER) {
+                match bytes.strip_prefix(iec61162_450::SENTENCES) {
                     Some(sentences) => census.push(sentences),
                     None => census.broken(),
                 }

@@ -4,11 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
-use crate::wire::can::names::Names;
+use crate::wire::can::names::{ADDRESS_CLAIM, Names};
 use crate::wire::can::{Format, Frame, FrameDecoder as _, Framing, Identifier, Item, Reason, Rejected};
 use crate::wire::{SourceInfo, j1939, nmea2000};
-
-const ADDRESS_CLAIM: u32 = 60_928;
 
 /// NMEA 2000's own PGNs: data page 1, from 126208 on (PGN list of NMEA 2000; below it lies ISO 11783's).
 const NMEA2000_FIRST: u32 = 126_208;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ear::{Ear, Wire};
 use super::{ProbeOptions, Tell};
 use crate::clock::Clock;
-use crate::config::{Address, Parity, Protocol};
+use crate::config::{Address, Protocol};
 use crate::sensors::rate::{Judgement, Listener as _, RATES};
 use crate::sensors::udp::DATAGRAM_BYTES_MAX;
 use crate::sensors::{CONNECT_TIMEOUT, SensorsError, serial, socketcan as can, tcp, udp};
@@ -169,7 +169,7 @@ async fn find_rate(
 ) -> Result<Option<(SerialPort, Ear, u32)>, SensorsError> {
     if options.baud != 0 {
         return Ok(Some((
-            serial::open(path, options.baud, Parity::None)?,
+            serial::open(path, options.baud, options.parity)?,
             Ear::new(Wire::Stream, options.protocol),
             options.baud,
         )));
@@ -177,7 +177,7 @@ async fn find_rate(
     let rates: &[u32] = if options.protocol.is_some_and(Protocol::is_can) { &GATEWAY_RATES } else { &RATES };
     let mut hint = None;
     for rate in rates {
-        let port = serial::open(path, *rate, Parity::None)?;
+        let port = serial::open(path, *rate, options.parity)?;
         let mut ear = Ear::new(Wire::Stream, options.protocol);
         let judged = serial::listen(clock, &port, &mut ear).await?;
         let heard = ear.heard();
@@ -194,7 +194,7 @@ async fn find_rate(
         }
     }
     match hint {
-        Some((ear, rate)) => Ok(Some((serial::open(path, rate, Parity::None)?, ear, rate))),
+        Some((ear, rate)) => Ok(Some((serial::open(path, rate, options.parity)?, ear, rate))),
         None => Ok(None),
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SensorsError;
 use crate::clock::Clock;
-use crate::config::{Address, Protocol};
+use crate::config::{Address, Parity, Protocol};
 
 /// Where the kernel's device manager names serial adapters by maker and serial number (udev, 60-serial.rules).
 const SERIAL_BY_ID: &str = "/dev/serial/by-id";
@@ -40,6 +40,8 @@ pub struct ProbeOptions {
     pub protocol: Option<Protocol>,
     /// Bits a second of a serial line; 0: found by listening, or by asking.
     pub baud: u32,
+    /// Parity of a serial line.
+    pub parity: Parity,
     /// The interfaces that a multicast group is joined on, by name or IPv4 address.
     pub interfaces: Vec<String>,
     /// The Modbus units to ask.
@@ -52,7 +54,7 @@ impl ProbeOptions {
     /// Listens for everything at `address`.
     pub fn new(address: Address, duration: Duration) -> Self {
         let (interfaces, units, name) = Default::default();
-        Self { address, duration, protocol: None, baud: 0, interfaces, units, name }
+        Self { address, duration, protocol: None, baud: 0, parity: Parity::None, interfaces, units, name }
     }
 
     /// Says what cannot be asked for; each text names the option and what would do.
@@ -73,6 +75,9 @@ impl ProbeOptions {
         }
         if self.baud != 0 && !is_serial {
             return usage("--baud is for a serial:// address only");
+        }
+        if self.parity != Parity::None && !is_serial {
+            return usage("--parity is for a serial:// address only");
         }
         if !self.units.is_empty() && self.protocol != Some(Protocol::Modbus) {
             return usage("--units needs --protocol modbus");
@@ -112,16 +117,6 @@ pub enum ProbeError {
     /// The wire cannot be opened, or broke before anything came.
     #[error(transparent)]
     Wire(#[from] SensorsError),
-}
-
-impl ProbeError {
-    /// Whether trying again may help.
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Usage(_) => false,
-            Self::Wire(error) => error.is_transient(),
-        }
-    }
 }
 
 /// Looks at a wire until the time is over or `stop` is cancelled, and tells the progress to `tell`.
@@ -186,6 +181,7 @@ mod tests {
         assert!(refused("can://can0", modbus).contains("tcp://host:port"));
         assert_eq!(refused("tcp://a:502", modbus), "");
         assert!(refused("tcp://a:1", |options| options.baud = 4_800).contains("serial://"));
+        assert!(refused("tcp://a:1", |options| options.parity = Parity::Even).contains("serial://"));
         assert!(refused("tcp://a:1", |options| options.units = vec![1]).contains("--protocol modbus"));
         assert!(refused("tcp://a:1", |options| options.name = "a\"b".into()).contains("letters"));
         assert!(refused("udp://0.0.0.0:1", |options| options.interfaces.push("eth0".into())).contains("multicast"));

@@ -15,7 +15,7 @@ use super::frames::{CanBus, Whose};
 use super::listen::Heard;
 use super::sentences::Counts;
 use super::units::{Told, Unit};
-use crate::config::{Address, Format, Protocol};
+use crate::config::{Address, Format, Parity, Protocol};
 use crate::wire::SourceInfo;
 
 /// Columns of a comment; a console of 100 shows them whole.
@@ -191,6 +191,9 @@ impl Place<'_> {
         if baud != 0 {
             page.key("baud", i64::from(baud), "");
         }
+        if self.options.parity != Parity::None {
+            page.key("parity", self.options.parity.name(), "");
+        }
         if !self.options.interfaces.is_empty() {
             page.key("interfaces", self.options.interfaces.clone(), "");
         }
@@ -226,9 +229,11 @@ impl Place<'_> {
                     .to_owned(),
             ];
             if matches!(self.options.address, Address::Serial(_)) {
-                hints.push(
-                    "a serial line is asked with 8 data bits, no parity, 1 stop bit; check the device's".to_owned(),
-                );
+                let parity = self.options.parity.name();
+                hints.push(format!(
+                    "asked with 8 data bits, parity {parity}, 1 stop bit; many devices have --parity even, as the \
+                     standard does"
+                ));
             }
             if !refused.is_empty() {
                 hints.push(format!("something came that was no answer: {}", refused.join(", ")));
@@ -320,7 +325,7 @@ fn advice(address: &Address, silent: bool, protocol: Option<Protocol>) -> &'stat
         ],
         (Address::Serial(_), false) => &[
             "are A and B (or TX+ and TX-) swapped? garbage at every rate says so",
-            "another rate than those tried: --baud N; 8 data bits, no parity, 1 stop bit is what is listened for",
+            "another rate than those tried: --baud N; another parity: --parity even",
             "another master and Modbus units: take it off and use --protocol modbus",
         ],
         (Address::Can(_), _) => &[
@@ -448,6 +453,18 @@ mod tests {
         );
         let long = page.0.lines().filter(|line| line.chars().count() > COLUMNS_MAX + 2).count();
         assert_eq!(long, 1, "only a word that cannot be broken");
+    }
+
+    #[test]
+    fn a_line_that_has_a_parity_is_found_with_it() {
+        use crate::sensors::probe::units::Survey;
+        let address = "serial:///dev/ttyS1".parse().unwrap();
+        let options = ProbeOptions { parity: Parity::Even, ..ProbeOptions::new(address, Default::default()) };
+        let mut survey = Survey::default();
+        survey.units.insert(1, Unit::default());
+        let asked = Asked { survey, baud: 19_200, format: Format::Default };
+        let found = Place { options: &options, by_id: None }.asked(&asked);
+        assert!(found.config.contains("baud = 19200\nparity = \"even\"\n"), "{}", found.config);
     }
 
     #[test]

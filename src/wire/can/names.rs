@@ -3,6 +3,9 @@
 //! It only listens. It does not arbitrate: of two NAMEs that want one address the lower wins and says so again
 //! (SAE J1939-81, 4.4), so the claim that was heard last stands.
 
+/// The PGN of an address claim (SAE J1939-81, 4.2.2).
+pub const ADDRESS_CLAIM: u32 = 60_928;
+
 /// Addresses that can be held: 254 says "cannot claim", 255 is everybody (J1939-81, 4.2).
 pub const ADDRESSES: usize = 254;
 

@@ -24,7 +24,7 @@ pub const REASON_NO_HEADER: &str = "no_header";
 /// Reason: a line that came before, through another interface. Nothing is lost.
 pub const REASON_DUPLICATE: &str = "duplicate";
 
-/// The header of a datagram of sentences.
+/// The header of a datagram of sentences (IEC 61162-450, 7.1.2, table 4).
 pub const SENTENCES: &[u8] = b"UdPbC\0";
 
 /// Datagrams that are known and not read, and the reason that counts them.

@@ -7,7 +7,7 @@ use super::assembler::Assembler;
 use super::devices::Devices;
 use super::engine_alarms::{EngineAlarms, is_status};
 use super::plan::{Known, Plan, Refused, plan};
-use crate::wire::can::names::{Claim, Names};
+use crate::wire::can::names::{ADDRESS_CLAIM, Claim, Names};
 use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
 use crate::wire::{Decoded, Emit, Sink, Source, SourceInfo};
 
@@ -29,7 +29,6 @@ pub const REASON_SHORT: &str = "short_message";
 /// Reason: an address claim of fewer than 8 bytes.
 pub const REASON_BAD_CLAIM: &str = "bad_address_claim";
 
-const ADDRESS_CLAIM: u32 = 60_928;
 const PRODUCT_INFORMATION: u32 = 126_996;
 const CONFIGURATION_INFORMATION: u32 = 126_998;
 
