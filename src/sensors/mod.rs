@@ -214,6 +214,13 @@ pub enum SensorsError {
     },
 }
 
+impl SensorsError {
+    /// Whether trying again may help: always, but for what must be written anew.
+    pub const fn is_transient(&self) -> bool {
+        !matches!(self, Self::Address { .. } | Self::File { .. })
+    }
+}
+
 /// What all buses share.
 #[derive(Clone, Debug)]
 pub struct SensorsContext {

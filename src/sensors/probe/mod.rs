@@ -119,6 +119,16 @@ pub enum ProbeError {
     Wire(#[from] SensorsError),
 }
 
+impl ProbeError {
+    /// Whether trying again may help.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Usage(_) => false,
+            Self::Wire(error) => error.is_transient(),
+        }
+    }
+}
+
 /// Looks at a wire until the time is over or `stop` is cancelled, and tells the progress to `tell`.
 pub async fn run(
     options: &ProbeOptions,
