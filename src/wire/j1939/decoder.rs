@@ -94,13 +94,19 @@ impl Decoder {
 
     fn claim(&mut self, address: u8, payload: &[u8], sink: &mut dyn Sink) {
         let Some(name) = Names::of_claim(payload) else { return };
-        if let Claim::NewHolder { moved_from, .. } = self.names.claim(address, name) {
-            // The device takes along what it said of itself; who was here before does not leave it behind.
+        if let Claim::NewHolder { before, moved_from } = self.names.claim(address, name) {
+            // The device takes along what it said of itself; who was here before does not leave it behind. A first
+            // claim by a device that was nowhere else is of the one that spoke from here all the time.
             let identity = moved_from.and_then(|from| self.identities.remove(&from));
-            self.identities.remove(&address);
+            if before.is_some() || moved_from.is_some() {
+                self.identities.remove(&address);
+            }
             self.identities.extend(identity.map(|identity| (address, identity)));
             self.heard.0[usize::from(address)] = [0; GROUPS.len()];
-            self.diagnostics.forget(Source::Address(address), &mut self.decoded);
+            // Who lost the address tells its codes again as soon as it has another.
+            for source in [Source::Address(address)].into_iter().chain(before.map(Source::Name)) {
+                self.diagnostics.forget(source, &mut self.decoded);
+            }
             self.transport.forget(address, sink);
         }
     }
