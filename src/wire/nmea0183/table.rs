@@ -168,8 +168,6 @@ pub enum Special {
     Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// An alert in one sentence or two (ALF): the decoder remembers the first.
     Alert,
-    /// A list of alerts (ALC): no readings of its own.
-    AlertList,
     /// An AIS payload; `true` when it is the own ship's (VDO).
     Ais(bool),
 }

@@ -317,9 +317,14 @@ fn an_alert_of_two_sentences_is_told_once_and_alone_if_the_second_does_not_come(
     let whole = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST: NO HEADING");
     let alone = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST");
     assert_eq!(alerts(&[first, second, first, second]), [whole.clone(), whole.clone()]);
-    assert_eq!(alerts(&[first]), []);
-    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole]);
+    assert_eq!(alerts(&[first]), [], "its second may come yet");
+    assert_eq!(alerts(&[first, "AASPW,EPV,ABC,1,TIGER"]).len(), 0, "another talker says nothing of it");
+    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole.clone()]);
     assert_eq!(alerts(&[first, "IIALC,01,01,00,1,XYZ,0512,1,2", "IIALC,01,01,01,0"]), slice::from_ref(&alone));
+    for other in ["IISPW,EPV,ABC,1,TIGER", "IIXXX,1", "IIALC,01,01,01,0"] {
+        assert_eq!(alerts(&[first, other, other]), slice::from_ref(&alone), "{other}");
+    }
+    assert_eq!(alerts(&[first, "IISPW,EPV,ABC,1,TIGER", second]), [alone.clone(), whole.clone()]);
     // Eight other talkers wait already.
     let others = ["AA", "AB", "AC", "AD", "AE", "AF", "AG", "AH"].map(|talker| first.replacen("II", talker, 1));
     let lines: Vec<_> = others.iter().map(String::as_str).chain([first]).collect();
