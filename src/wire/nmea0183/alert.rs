@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::number;
+use super::rules::unescaped;
 use super::sentence::Fields;
 use super::table::BadField;
 use crate::reading::Quality;
@@ -227,7 +228,7 @@ fn whole(fields: &Fields<'_>, at: usize, highest: u32) -> Result<u32, BadField> 
 }
 
 fn text(fields: &Fields<'_>, at: usize) -> String {
-    String::from_utf8_lossy(fields.get(at).trim_ascii()).into_owned()
+    unescaped(fields.get(at)).into_owned()
 }
 
 /// Manufacturer, identifier and instance of an alert from field `at` on, as `XYZ512.2`. Leading zeros say nothing.

@@ -121,7 +121,7 @@ pub enum Take {
     Whole(usize, u32),
     /// One letter or digit that stands for a word.
     Word(usize, &'static Words),
-    /// A name or text as it stands.
+    /// A name or text.
     Text(usize),
     /// A letter for true and one for false.
     Flag(usize, u8, u8),

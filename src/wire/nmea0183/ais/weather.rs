@@ -1,9 +1,10 @@
 //! Weather and water in AIS broadcasts of the IMO: type 8, area 1, function 31 (SN.1/Circ.289) and the older function
-//! 11 (SN.1/Circ.236). The station tells of its own place: its context.
+//! 11 (SN.1/Circ.236). A station on shore tells of several places, none of which need be its own: the place is the
+//! instance of all readings, and no position of the station.
 
 use super::bits::Bits;
-use super::items::{Form, Item, item};
-use crate::reading::Value;
+use super::items::{self, Form, Item, item};
+use crate::reading::{Quality, Value};
 use crate::wire::Emit;
 use crate::wire::nmea0183::special::CELSIUS_K;
 use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, NAUTICAL_MILE_M};
@@ -139,8 +140,30 @@ pub fn read(bits: &Bits<'_>, emit: &mut Emit<'_>) {
         _ => return,
     };
     let (longitude, latitude) = (f64::from(longitude) / 60_000.0, f64::from(latitude) / 60_000.0);
+    let mut place = String::new();
     if bits.count() >= 105 && longitude.abs() <= 180.0 && latitude.abs() <= 90.0 {
-        emit.good("navigation.position", Value::Position { latitude, longitude });
+        place = instance(latitude, longitude);
+        emit.push("environment.observed.position", place.clone(), Value::Position { latitude, longitude }, Quality::Good);
     }
-    super::items::read(items, bits, emit);
+    for (item, value) in items::values(items, bits) {
+        let dot = if place.is_empty() || item.instance.is_empty() { "" } else { "." };
+        emit.push(item.path, format!("{place}{dot}{}", item.instance), value, Quality::Good);
+    }
+}
+
+/// A place as an instance: `60.275N26.442E`. Thousandths of a degree are 111 m, in which most buoys swing.
+fn instance(latitude: f64, longitude: f64) -> String {
+    let (north, east) = (if latitude < 0.0 { 'S' } else { 'N' }, if longitude < 0.0 { 'W' } else { 'E' });
+    format!("{:.3}{north}{:.3}{east}", latitude.abs(), longitude.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_to_a_thousandth_of_a_degree() {
+        assert_eq!(instance(60.275_4, 26.442), "60.275N26.442E");
+        assert_eq!(instance(-0.000_1, -179.999_9), "0.000S180.000W");
+    }
 }

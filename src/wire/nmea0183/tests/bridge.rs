@@ -224,6 +224,9 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.radarTargets.name#3 = 'THREE'",
 ])]
 #[case::wpl("GPWPL,4917.16,N,12310.64,W,0/0 3", &["navigation.waypoints.position#003 = 49.286000000 -123.177333333"])]
+#[case::navtex("CRNRX,001,001,00,IE69,1,135600,27,06,2001,241,3,A,ICE^2C FOG^0D^0A", &[
+    "communication.navtex = 'ICE, FOG'"])]
+#[case::safety_net("CSSMB,001,001,0,001,WIND ^25^zz^2", &["communication.safetyNet = 'WIND %^zz^2'"])]
 #[case::txt("GNTXT,01,01,02,u-blox ^2A AG", &["communication.text#02 = 'u-blox * AG'"])]
 #[case::epv("AIEPV,R,AI,503123450,101,38400", &["communication.equipmentProperty#101 = '38400'"])]
 #[case::password("IISPW,EPV,211000001,2,SESAME", &[])]
