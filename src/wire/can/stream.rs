@@ -53,3 +53,18 @@ impl StreamDecoder for CanStream {
         self.decoder.sources()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::can::testing::PassedOver;
+
+    #[test]
+    fn what_a_gateway_says_of_itself_is_passed_over() {
+        let mut stream = CanStream::new(Format::ActisenseBinary, Box::new(crate::wire::j1939::Decoder::new()));
+        let mut sink = PassedOver::default();
+        // DLE STX, command A0 of one byte, the checksum that makes all of it zero, DLE ETX.
+        stream.push(&[0x10, 2, 0xA0, 1, 0x41, 0x1E, 0x10, 3], 0, &mut sink);
+        assert_eq!(sink.0, ["gateway_message"]);
+    }
+}

@@ -267,7 +267,10 @@ mod tests {
         tags.end();
         assert_eq!((tags.counts().group_lines_missing, tags.groups.len()), (missing + 16, 0));
         let huge = tags.follow(tag(&["g:4000000000-4000000001-1"]));
-        assert_eq!((huge.group, tags.counts().group_lines_missing, tags.counts().bad_parameters), (None, missing + 16, 1));
+        assert_eq!(
+            (huge.group, tags.counts().group_lines_missing, tags.counts().bad_parameters),
+            (None, missing + 16, 1)
+        );
         assert_eq!(tag(&["g:99-99-1"]).group, Some(Group { line: 99, total: 99, code: 1 }));
     }
 
