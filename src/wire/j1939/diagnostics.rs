@@ -14,15 +14,16 @@ use crate::wire::{Decoded, Source};
 
 use super::rows::parameter_name;
 
-/// Codes that are active at once, of all ECUs of a bus: 30 ECUs with 8 each. A DM1 can carry 445. When full the ECU that
-/// is silent for longest gives way if it is so for [`SILENT_MS`]: its codes are told as normal, for nobody else would.
+/// Codes that are active at once, of all ECUs of a bus: 30 ECUs with 8 each. A DM1 can carry 445. When full the ECU
+/// that is silent for longest gives way if it is so for [`SILENT_MS`]: its codes are told as normal, for nobody else
+/// would.
 const ACTIVE_MAX: usize = 256;
 
 /// How often the codes of an ECU are told whole, also those that did not change.
 const REPEAT_MS: u64 = 60_000;
 
-/// When an ECU with active codes is silent: after ten times the second at which it repeats them (J1939-73, DM1). Two ECUs
-/// that are both there must not take each other's room at every DM1.
+/// When an ECU with active codes is silent: after ten times the second at which it repeats them (J1939-73, DM1). Two
+/// ECUs that are both there must not take each other's room at every DM1.
 const SILENT_MS: u64 = 10_000;
 
 /// ECUs that are remembered: the addresses of a bus. When full the one not heard for longest is forgotten, and its next

@@ -15,8 +15,8 @@ use crate::wire::notification::{AlarmState, Notification};
 use crate::wire::{Decoded, Emit, Source};
 
 /// Alerts whose second sentence is awaited. It follows at once; for one more the oldest is given up whose first was
-/// told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once. One
-/// takes 300 bytes.
+/// told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once.
+/// One takes 300 bytes.
 const AWAITED_MAX: usize = 8;
 
 /// The highest number of an alarm in ALR and ACK: three digits.

@@ -116,8 +116,8 @@ fn text(fields: &Fields<'_>, at: usize) -> Found {
     }
 }
 
-/// A text without the blanks around it. `^hh` in it stands for a character that a sentence keeps to itself (IEC 61162-1,
-/// 7.1.4).
+/// A text without the blanks around it. `^hh` in it stands for a character that a sentence keeps to itself (IEC
+/// 61162-1, reserved characters).
 pub fn unescaped(text: &[u8]) -> Cow<'_, str> {
     let mut rest = text.trim_ascii();
     if !rest.contains(&b'^') {

@@ -100,8 +100,8 @@ impl Lines {
         }
     }
 
-    /// The connection ended: tells what waits and what never came, and forgets it. Behind the next one may stand another
-    /// device.
+    /// The connection ended: tells what waits and what never came, and forgets it. Behind the next one may stand
+    /// another device.
     pub fn end(&mut self, sink: &mut dyn Sink) {
         self.decoder.end(&mut self.decoded);
         if !self.decoded.is_empty() {

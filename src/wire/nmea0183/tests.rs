@@ -201,14 +201,14 @@ fn values(content: &str) -> Vec<String> {
     "sensors.MAGX.value = 367.000000000",
 ])]
 // 2 l/s; 102.5 bar; 10 hPa are no air.
-#[case::xdr_flow("IIXDR,R,2.0,l,FUEL,V,3.0,l,DAY,E,62.5,P,AFT,B,0.02,K,HOLD,P,102.5,B,OIL,P,0.01,B,BARO,P,-2,B,GAUGE", &[
+#[case::xdr_flow("IIXDR,R,2.0,l,FUEL,V,3.0,l,DAY,E,62.5,P,AFT,B,0.02,K,HOLD,P,102.5,B,OIL,P,0.01,B,BARO,P,-2,B,IN", &[
     "sensors.FUEL.flowRate = 0.002000000",
     "sensors.DAY.volume = 0.003000000",
     "sensors.AFT.level = 0.625000000",
     "sensors.HOLD.absoluteHumidity = 0.020000000",
     "sensors.OIL.pressure = 10250000.000000000",
     "environment.outside.pressure = - out_of_range",
-    "sensors.GAUGE.pressure = - out_of_range",
+    "sensors.IN.pressure = - out_of_range",
 ])]
 #[case::xdr_blank("IIXDR,C,,C,AIRTEMP", &["environment.outside.temperature = - not_available"])]
 #[case::xdr_odd_names("IIXDR,C,1.0,C,a b/c.d,T,60,R,", &[

@@ -193,7 +193,11 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn the_cut_of_the_stream_does_not_matter(bytes in pieces(), size in 1usize..60, format in prop::sample::select(&Format::ALL[..])) {
+    fn the_cut_of_the_stream_does_not_matter(
+        bytes in pieces(),
+        size in 1usize..60,
+        format in prop::sample::select(&Format::ALL[..]),
+    ) {
         let whole = read(format, &[&bytes]);
         prop_assert_eq!(read(format, &bytes.chunks(size).collect::<Vec<_>>()), whole);
         let _ = Format::detect(&bytes);
