@@ -13,7 +13,8 @@ use crate::wire::{Decoded, Sink, Source, SourceInfo};
 /// Reason: a sound message of a PGN that makes no readings.
 pub const REASON_UNSUPPORTED: &str = "unsupported_pgn";
 
-/// Reason: a claim or a diagnostic message that ends before its first field does.
+/// Reason: a claim or a diagnostic message that ends before its first field does, or a group that ends before its last
+/// parameter. Of the latter what is whole is read.
 pub const REASON_SHORT: &str = "short_pgn";
 
 /// Reason: a frame with an identifier of 11 bits, which J1939 does not use.
@@ -72,7 +73,11 @@ impl Decoder {
             // The bus's own business; nothing is lost with it.
             PGN_REQUEST | PGN_ACKNOWLEDGEMENT => {}
             _ => match rows::group(pgn) {
-                Some(group) => self.heard.readings(group, payload, address, sender, &mut self.decoded),
+                Some(group) => {
+                    if !self.heard.readings(group, payload, address, sender, &mut self.decoded) {
+                        sink.dropped(REASON_SHORT, 1, &format_args!("PGN {pgn}"), payload);
+                    }
+                }
                 None => sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload),
             },
         }
@@ -170,16 +175,20 @@ impl Default for Heard {
 }
 
 impl Heard {
-    /// Makes the readings of one group, as its place in [`GROUPS`].
-    fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) {
+    /// Makes the readings of one group, as its place in [`GROUPS`]. Whether the payload has all of its parameters.
+    fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) -> bool {
         let heard = &mut self.0[usize::from(address)];
         // Two resolutions would make one series jump to and fro.
         if finer(GROUPS[group].pgn).and_then(rows::group).is_some_and(|finer| heard[finer] != 0) {
-            return;
+            return true;
         }
         let heard = &mut heard[group];
+        let mut is_whole = true;
         for (at, parameter) in GROUPS[group].parameters.iter().enumerate() {
-            let Some((value, quality)) = parameter.read(payload) else { continue };
+            let Some((value, quality)) = parameter.read(payload) else {
+                is_whole = false;
+                continue;
+            };
             let bit = 1 << at;
             match quality {
                 Quality::NotAvailable if !parameter.is_main && *heard & bit == 0 => continue,
@@ -191,5 +200,6 @@ impl Heard {
             let (context, source, instance) = (Context::OwnShip, sender.source, "".into());
             out.push(Decoded { context, path, source, instance, unit, value, quality, observed_at: None });
         }
+        is_whole
     }
 }

@@ -61,12 +61,18 @@ impl Bus {
     &["electrical.batteries.engine1.voltage = 24.0000 good"])]
 #[case::switch(0x18FE_FF00, &[0xFD], &["propulsion.0.waterInFuel = true good"])]
 #[case::switch_error(0x18FE_FF00, &[0xFE], &["propulsion.0.waterInFuel = null out_of_range"])]
-#[case::short(0x18FE_EE00, &[0x82], &["propulsion.0.coolantTemperature = 363.1500 good"])]
 #[case::request(0x18EA_FF0B, &[0xEC, 0xFE, 0], &[])]
 fn parameters_become_readings(#[case] id: u32, #[case] data: &[u8], #[case] expected: &[&str]) {
     let mut bus = Bus::default();
     assert_eq!(bus.send(0, id, data), expected);
     assert_eq!(bus.sink.dropped, []);
+}
+
+#[test]
+fn what_is_whole_of_a_short_group_is_read_and_the_rest_is_counted() {
+    let mut bus = Bus::default();
+    assert_eq!(bus.send(0, 0x18FE_EE00, &[0x82]), ["propulsion.0.coolantTemperature = 363.1500 good"]);
+    assert_eq!(bus.sink.dropped, [(REASON_SHORT, 1)]);
 }
 
 #[test]

@@ -209,7 +209,7 @@ pub fn osd(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
 }
 
 /// The highest number of a satellite: three digits since NMEA 0183 4.10 for BeiDou and others.
-pub const SATELLITE_MAX: u32 = 999;
+const SATELLITE_MAX: u32 = 999;
 
 /// GNS: the best mode of any system, in GGA's words.
 pub fn gns(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
@@ -241,6 +241,16 @@ pub fn gsa(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
     let system = system(talker, fields, Some(17)).or_else(|| satellite::by_number(first?));
     let used = used.count() as i64;
     emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), Found::Good(used));
+    Ok(())
+}
+
+/// GBS: the satellite that has most likely failed, as the instances of GSV have it.
+pub fn gbs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    if let Some(number) = number::whole(fields.get(4)).map_err(BadField::at(4))? {
+        let text = || Value::text(&satellite::instance(system(talker, fields, Some(8)), number));
+        let found = if number <= SATELLITE_MAX { Found::Good(text()) } else { Found::OutOfRange };
+        emit.found("navigation.gnss.failedSatellite", "", found);
+    }
     Ok(())
 }
 

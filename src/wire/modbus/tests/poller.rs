@@ -181,7 +181,7 @@ fn a_passing_refusal_leaves_the_reads_together_again() {
             Action::Wait { until_ms } => now_ms = until_ms,
             Action::Ask(Ask { request, .. }) => {
                 let is_refused = now_ms < 5_000 || (request.address..request.address + request.count).contains(&5);
-                if now_ms >= EXCLUDED_RETRY_MS + 58_500 && now_ms < EXCLUDED_RETRY_MS + 59_500 {
+                if (EXCLUDED_RETRY_MS + 58_500..EXCLUDED_RETRY_MS + 59_500).contains(&now_ms) {
                     last.push((request.address, request.count));
                 }
                 now_ms += 20;

@@ -120,6 +120,15 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
 ])]
 #[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView#GP = 0"])]
+#[case::gbs_of_galileo("GNGBS,200254.00,2.8,2.1,4.4,05,0.1,-2.5,1.5,3,1", &[
+    "navigation.gnss.latitudeError = 2.800000000",
+    "navigation.gnss.longitudeError = 2.100000000",
+    "navigation.gnss.altitudeError = 4.400000000",
+    "navigation.gnss.missedDetectionProbability = 0.100000000",
+    "navigation.gnss.bias = -2.500000000",
+    "navigation.gnss.biasDeviation = 1.500000000",
+    "navigation.gnss.failedSatellite = 'GA5'",
+])]
 #[case::gbs("GPGBS,200254.00,2.8,2.1,4.4,,,,", &[
     "navigation.gnss.latitudeError = 2.800000000",
     "navigation.gnss.longitudeError = 2.100000000",
