@@ -30,16 +30,16 @@ const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Pieces of all sizes, some at once and some after a wait.
 const SCRIPT: [u8; SCRIPT_BYTES] = [0x88, 0x12, 0xF8, 0x41, 0x08, 0xC3, 0x28, 0xFB];
 
-/// Formats of CAN traffic, in the order of the target `can_format`; the other number is the one of `decode`.
-const CAN_FORMATS: [(Format, u8); 7] = [
-    (Format::Candump, 1),
-    (Format::YachtDevices, 3),
-    (Format::ActisenseBinary, 4),
-    (Format::ActisenseAscii, 4),
-    (Format::ActisenseLog, 4),
-    (Format::Canboat, 2),
-    (Format::PcanView, 5),
-];
+/// The number of a format of CAN traffic in the target `decode`.
+const fn number_of(format: Format) -> u8 {
+    match format {
+        Format::Candump => 1,
+        Format::Canboat => 2,
+        Format::YachtDevices => 3,
+        Format::ActisenseBinary | Format::ActisenseAscii | Format::ActisenseLog => 4,
+        Format::PcanView => 5,
+    }
+}
 
 /// Seeds by target.
 #[derive(Default)]
@@ -96,9 +96,9 @@ impl Seeds {
     }
 
     fn can(&mut self, format: Format, bytes: &[u8]) {
-        let Some(at) = CAN_FORMATS.iter().position(|(known, _)| *known == format) else { return };
+        let Some(at) = Format::ALL.iter().position(|known| *known == format) else { return };
         for piece in pieces(bytes) {
-            self.text("can_format", &[u8::try_from(at).unwrap_or(0)], CAN_FORMATS[at].1, piece);
+            self.text("can_format", &[u8::try_from(at).unwrap_or(0)], number_of(format), piece);
             let mut steps = Vec::new();
             let mut framing = Framing::new(format);
             framing.push(piece, &mut |item| {

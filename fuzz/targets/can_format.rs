@@ -7,16 +7,6 @@ use hawser_fuzz::clock::Stamp;
 use hawser_fuzz::wire::can::{Format, Frame, Framing, Identifier, Item, PAYLOAD_BYTES_MAX, Rejected};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [Format; 7] = [
-    Format::Candump,
-    Format::YachtDevices,
-    Format::ActisenseBinary,
-    Format::ActisenseAscii,
-    Format::ActisenseLog,
-    Format::Canboat,
-    Format::PcanView,
-];
-
 /// One line or packet, and one payload.
 const HELD_BYTES_MAX: usize = 16 * 1_024;
 
@@ -55,7 +45,7 @@ fn items<'a>(format: Format, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Kept
 fuzz_target!(|input: &[u8]| {
     let Some((first, input)) = input.split_first() else { return };
     let Some((script, bytes)) = Script::split(input) else { return };
-    let format = FORMATS[usize::from(*first) % FORMATS.len()];
+    let format = Format::ALL[usize::from(*first) % Format::ALL.len()];
     let cut = items(format, script.pieces(bytes).map(|(_, piece)| piece));
     assert_eq!(cut, items(format, std::iter::once(bytes)), "the cuts matter");
     assert!(cut.len() <= bytes.len(), "{} items of {} bytes", cut.len(), bytes.len());

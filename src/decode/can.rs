@@ -264,7 +264,7 @@ fn print_signals(map: &dbc::Map, id: u32, extended: bool, payload: &[u8], out: &
         Some(plan) => {
             out.raw(&Described { id: format!("{id:x}"), message: plan.name(), signals: Signals(plan, payload) })
         }
-        None => out.dropped(dbc::REASON_UNKNOWN, 1, &format_args!("identifier {id:x}"), payload),
+        None => out.ignored(dbc::REASON_UNKNOWN, 1, &format_args!("identifier {id:x}"), payload),
     }
 }
 

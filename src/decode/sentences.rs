@@ -32,7 +32,7 @@ impl Reader for Readings {
     }
 
     fn end(&mut self, out: &mut Printer<'_>) -> Result<(), DecodeError> {
-        self.stream.end_of_datagram(0, out);
+        self.stream.end_of_stream(0, out);
         Ok(())
     }
 }

@@ -304,7 +304,7 @@ mod tests {
             assert!(taken(&mut intake, half, now).is_empty());
             intake.end_of_stream(now, &mut Vec::new());
         }
-        assert!(rejected(&intake, REASON_AIS_FRAGMENT_LOST) >= 2, "{:?}", intake.maker.stats.snapshot(now).rejected);
+        assert!(rejected(&intake, REASON_AIS_FRAGMENT_LOST) == 4, "{:?}", intake.maker.stats.snapshot(now).rejected);
     }
 
     #[test]

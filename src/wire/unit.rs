@@ -12,7 +12,7 @@ use super::nmea0183::unit_of_transducer;
 /// a power factor no unit; energies, and the powers of direct current, are ours. The signal of a satellite is C/N0,
 /// decibels of one hertz.
 const UNITS: &[(&str, &[&str])] = &[
-    ("deg", &["communication.ais.area", "navigation.*.position"]),
+    ("deg", &["communication.ais.area", "environment.observed.position", "navigation.*.position"]),
     (
         "rad",
         &[

@@ -176,15 +176,24 @@ fn weather(tally: &mut Tally, ours: &HashMap<String, Value>, report: &Json) {
     if !report["wspeed"].is_number() {
         return;
     }
+    // The instance is the place, and behind it the level.
+    let position = ours.keys().find(|key| key.starts_with("environment.observed.position"));
+    let place = position.and_then(|key| key.split_once('#')).map_or("", |(_, place)| place);
+    let at = |path: &str| {
+        let (path, level) = path.split_once('#').unwrap_or((path, ""));
+        let parts = [place, level].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        if parts.is_empty() { path.to_owned() } else { format!("{path}#{}", parts.join(".")) }
+    };
     for (name, path, scale, offset, none) in WEATHER {
         if let Some(theirs) = report[name].as_f64() {
             // -102.4 is not available in function 31.
             let wanted = Some(theirs).filter(|x| (-100.0..none).contains(x)).map(|x| x * scale + offset);
             // gpsd writes the level with one digit, whatever the message has.
             let tolerance = if name == "waterlevel" { 0.051 } else { 1e-6 };
-            tally.float(name, ours.get(path), wanted, tolerance);
+            tally.float(name, ours.get(&at(path)), wanted, tolerance);
         }
     }
     let theirs = report["lat"].as_f64().zip(report["lon"].as_f64());
-    tally.position(ours.get("navigation.position"), theirs, 1e-6);
+    tally.position(position.and_then(|key| ours.get(key)), theirs, 1e-6);
+    assert!(!ours.contains_key("navigation.position"), "weather moves no station");
 }

@@ -180,7 +180,7 @@ fn agrees(spec: &PgnSpec, reading: &Decoded, theirs: &Value) -> Option<bool> {
     let rule = spec.rules.iter().find(|rule| match rule.path {
         Path::Fixed(path) => matches(path, &reading.path),
         Path::By(_, paths) => paths.iter().any(|(_, path)| matches(path, &reading.path)),
-    })?;
+    });
     let told = |value: &Value| {
         let (number, name) = parts(value);
         name.and_then(seconds).or(number)
@@ -194,7 +194,15 @@ fn agrees(spec: &PgnSpec, reading: &Decoded, theirs: &Value) -> Option<bool> {
         let (info, theirs) = number(name);
         theirs.iter().any(|theirs| close(info, ours, *theirs, None))
     };
-    Some(match (&rule.take, &reading.value) {
+    // The special of 127250: a magnetic heading that a deviation corrects is made of two fields.
+    let is_corrected = theirs.get("Deviation").and_then(told).is_some();
+    let take = match (rule, &*reading.path) {
+        (Some(rule), _) => rule.take,
+        (None, "navigation.headingCompass") => Take::Number("Heading"),
+        (None, "navigation.headingMagnetic") if !is_corrected => Take::Number("Heading"),
+        _ => return None,
+    };
+    Some(match (&take, &reading.value) {
         (Take::Number(name), Read::Float(value)) => is(name, *value),
         (Take::Turn(name), Read::Float(value)) => is(name, *value) || is(name, *value + std::f64::consts::TAU),
         (Take::Whole(name), Read::Integer(value)) => is(name, *value as f64),

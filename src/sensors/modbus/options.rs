@@ -10,7 +10,6 @@ use crate::config::gateway::{DeviceConfig, Format};
 use crate::config::{BusConfig, ConfigError, Origin};
 use crate::sensors::SensorsError;
 use crate::wire::modbus::map::{BUILTIN, builtin};
-use crate::wire::modbus::pdu::REGISTERS_MAX;
 use crate::wire::modbus::{DeviceMap, Framing, MapError, UnitOptions};
 
 /// The largest map file: 512 values of 1 KiB, which is three times what a value takes with comments.
@@ -45,13 +44,7 @@ fn unit(bus: &BusConfig, device: &DeviceConfig) -> Result<UnitOptions, SensorsEr
         path: device.map.clone().into(),
         problem: errors.to_string(),
     })?;
-    Ok(UnitOptions {
-        unit: device.unit,
-        map,
-        instance: device.instance.clone(),
-        interval_ms: device.poll_interval_ms,
-        registers_max: REGISTERS_MAX,
-    })
+    Ok(UnitOptions { unit: device.unit, map, instance: device.instance.clone(), interval_ms: device.poll_interval_ms })
 }
 
 /// The map called `name`: one that is built in, or else the file of that path.

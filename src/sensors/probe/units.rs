@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::reading::Quality;
 use crate::wire::modbus::map::{BUILTIN, PollClass, builtin, decode};
-use crate::wire::modbus::pdu::REGISTERS_MAX;
 use crate::wire::modbus::plan::{Read, plan};
 use crate::wire::modbus::{Answer, DeviceMap, Exception, Outcome, Request, Table};
 
@@ -81,7 +80,7 @@ pub(super) struct Trial {
 pub(super) fn trials() -> Vec<Trial> {
     let trial = |(name, _): &(&'static str, &str)| {
         let map = builtin(name)?.ok()?;
-        let mut reads = plan(&map, REGISTERS_MAX);
+        let mut reads = plan(&map);
         reads.retain(|read| read.poll == PollClass::Fast);
         reads.truncate(TRIED_READS_MAX);
         Some(Trial { name, map, reads })

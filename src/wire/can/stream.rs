@@ -1,7 +1,7 @@
 //! A CAN bus behind a byte stream: a gateway on TCP, UDP or a serial line.
 
 use super::FrameDecoder;
-use super::format::{Format, Framing, Item, Rejected};
+use super::format::{Format, Framing, Item, Reason, Rejected};
 use crate::wire::{Sink, SourceInfo, StreamDecoder};
 
 /// A framing with a decoder behind it: NMEA 2000, J1939 or a DBC over any gateway.
@@ -23,6 +23,7 @@ fn hand_over(item: Result<Item<'_>, Rejected<'_>>, decoder: &mut dyn FrameDecode
     match item {
         Ok(Item::Frame(frame)) => decoder.frame(&frame, mono_ms, sink),
         Ok(Item::Message(message)) => decoder.message(&message, mono_ms, sink),
+        Err(Rejected { reason: reason @ Reason::Gateway, near }) => sink.ignored(reason.name(), 1, &reason, near),
         Err(Rejected { reason, near }) => sink.dropped(reason.name(), 1, &reason, near),
     }
 }
@@ -50,5 +51,20 @@ impl StreamDecoder for CanStream {
 
     fn sources(&self) -> Vec<SourceInfo> {
         self.decoder.sources()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::can::testing::PassedOver;
+
+    #[test]
+    fn what_a_gateway_says_of_itself_is_passed_over() {
+        let mut stream = CanStream::new(Format::ActisenseBinary, Box::new(crate::wire::j1939::Decoder::new()));
+        let mut sink = PassedOver::default();
+        // DLE STX, command A0 of one byte, the checksum that makes all of it zero, DLE ETX.
+        stream.push(&[0x10, 2, 0xA0, 1, 0x41, 0x1E, 0x10, 3], 0, &mut sink);
+        assert_eq!(sink.0, ["gateway_message"]);
     }
 }

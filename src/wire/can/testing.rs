@@ -19,6 +19,24 @@ impl Counting {
     }
 }
 
+/// Counts what is passed over, and takes it ill when anything is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct PassedOver(pub Vec<&'static str>);
+
+impl Sink for PassedOver {
+    fn message(&mut self, readings: &mut Vec<Decoded>) {
+        readings.clear();
+    }
+
+    fn dropped(&mut self, reason: &'static str, _: u64, why: &dyn fmt::Display, _: &[u8]) {
+        panic!("{reason}: {why}");
+    }
+
+    fn ignored(&mut self, reason: &'static str, _: u64, _: &dyn fmt::Display, _: &[u8]) {
+        self.0.push(reason);
+    }
+}
+
 impl Sink for Counting {
     fn message(&mut self, readings: &mut Vec<Decoded>) {
         self.messages += 1;

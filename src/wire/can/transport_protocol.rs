@@ -140,9 +140,8 @@ impl TransportProtocol {
         }
     }
 
-    /// Drops what waited too long. [`TransportProtocol::take`] does it too; a bus that went quiet needs it from time to
-    /// time only to free memory.
-    pub fn expire(&mut self, mono_ms: u64, sink: &mut dyn Sink) {
+    /// Drops what waited too long.
+    fn expire(&mut self, mono_ms: u64, sink: &mut dyn Sink) {
         let before = self.sessions.len();
         self.sessions.retain(|session| mono_ms.saturating_sub(session.heard_ms) <= session.gap_ms_max());
         tell(REASON_TIMEOUT, before - self.sessions.len(), "the next packet did not come in time", b"", sink);

@@ -35,7 +35,7 @@ impl Decoder {
 
     fn take(&mut self, id: u32, extended: bool, payload: &[u8], at: Option<Stamp>, sink: &mut dyn Sink) {
         let Some(plan) = self.map.message(id, extended) else {
-            return sink.dropped(REASON_UNKNOWN, 1, &format_args!("identifier {id:x}"), payload);
+            return sink.ignored(REASON_UNKNOWN, 1, &format_args!("identifier {id:x}"), payload);
         };
         if self.heard.len() < SOURCES_MAX {
             self.heard.insert((extended, id));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::reading::{Quality, Value};
-use crate::wire::can::testing::Counting;
+use crate::wire::can::testing::{Counting, PassedOver};
 use crate::wire::can::{Frame, FrameDecoder};
 use proptest::prelude::*;
 use rstest::rstest;
@@ -97,6 +97,9 @@ fn short_and_unknown_frames_are_counted() {
     assert_eq!((lines.len(), &sink.dropped[..]), (1, &[(REASON_SHORT, 1)][..]));
     let (lines, sink) = run(Map::parse(BATTERY).unwrap(), Frame::extended(773, &[0; 8]).unwrap());
     assert_eq!((lines.len(), &sink.dropped[..]), (0, &[(REASON_UNKNOWN, 1)][..]));
+    let (mut decoder, mut sink) = (Decoder::new(Arc::new(Map::parse(BATTERY).unwrap())), PassedOver::default());
+    decoder.frame(&Frame::extended(773, &[0; 8]).unwrap(), 0, &mut sink);
+    assert_eq!(sink.0, [REASON_UNKNOWN], "nobody's fault");
 }
 
 /// A DBC with these lines behind its head.

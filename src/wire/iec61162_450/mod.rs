@@ -82,7 +82,7 @@ impl StreamDecoder for Stream {
 
     fn end_of_stream(&mut self, mono_ms: u64, sink: &mut dyn Sink) {
         self.end_of_datagram(mono_ms, sink);
-        self.lines.forget();
+        self.lines.end(sink);
         self.recent = Recent::default();
     }
 

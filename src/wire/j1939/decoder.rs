@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender};
+use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender, list_end};
 use super::identity::{Identity, Name, instance};
 use super::rows::{self, GROUPS, finer};
 use crate::reading::{Context, Quality};
@@ -13,7 +13,8 @@ use crate::wire::{Decoded, Sink, Source, SourceInfo};
 /// Reason: a sound message of a PGN that makes no readings.
 pub const REASON_UNSUPPORTED: &str = "unsupported_pgn";
 
-/// Reason: a claim or a diagnostic message that ends before its first field does.
+/// Reason: a claim or a diagnostic message that ends before its first field does, or a group that ends before its last
+/// parameter. Of the latter what is whole is read.
 pub const REASON_SHORT: &str = "short_pgn";
 
 /// Reason: a frame with an identifier of 11 bits, which J1939 does not use.
@@ -72,7 +73,11 @@ impl Decoder {
             // The bus's own business; nothing is lost with it.
             PGN_REQUEST | PGN_ACKNOWLEDGEMENT => {}
             _ => match rows::group(pgn) {
-                Some(group) => self.heard.readings(group, payload, address, sender, &mut self.decoded),
+                Some(group) => {
+                    if !self.heard.readings(group, payload, address, sender, &mut self.decoded) {
+                        sink.dropped(REASON_SHORT, 1, &format_args!("PGN {pgn}"), payload);
+                    }
+                }
                 None => sink.ignored(REASON_UNSUPPORTED, 1, &format_args!("PGN {pgn}"), payload),
             },
         }
@@ -94,13 +99,23 @@ impl Decoder {
 
     fn claim(&mut self, address: u8, payload: &[u8], sink: &mut dyn Sink) {
         let Some(name) = Names::of_claim(payload) else { return };
-        if let Claim::NewHolder { moved_from, .. } = self.names.claim(address, name) {
-            // The device takes along what it said of itself; who was here before does not leave it behind.
+        if let Claim::NewHolder { before, moved_from } = self.names.claim(address, name) {
+            // The device takes along what it said of itself; who was here before does not leave it behind. A first
+            // claim by a device that was nowhere else is of the one that spoke from here all the time.
             let identity = moved_from.and_then(|from| self.identities.remove(&from));
-            self.identities.remove(&address);
+            if before.is_some() || moved_from.is_some() {
+                self.identities.remove(&address);
+            }
             self.identities.extend(identity.map(|identity| (address, identity)));
             self.heard.0[usize::from(address)] = [0; GROUPS.len()];
-            self.diagnostics.forget(Source::Address(address), &mut self.decoded);
+            // Who lost the address tells its codes again as soon as it has another.
+            for source in [Source::Address(address)].into_iter().chain(before.map(Source::Name)) {
+                self.diagnostics.forget(source, &mut self.decoded);
+            }
+            if before.is_none() && moved_from.is_none() {
+                // What it told by its address before a restart of ours is over, too.
+                self.decoded.push(list_end(Source::Address(address), instance(None, address), 0));
+            }
             self.transport.forget(address, sink);
         }
     }
@@ -160,16 +175,20 @@ impl Default for Heard {
 }
 
 impl Heard {
-    /// Makes the readings of one group, as its place in [`GROUPS`].
-    fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) {
+    /// Makes the readings of one group, as its place in [`GROUPS`]. Whether the payload has all of its parameters.
+    fn readings(&mut self, group: usize, payload: &[u8], address: u8, sender: Sender, out: &mut Vec<Decoded>) -> bool {
         let heard = &mut self.0[usize::from(address)];
         // Two resolutions would make one series jump to and fro.
         if finer(GROUPS[group].pgn).and_then(rows::group).is_some_and(|finer| heard[finer] != 0) {
-            return;
+            return true;
         }
         let heard = &mut heard[group];
+        let mut is_whole = true;
         for (at, parameter) in GROUPS[group].parameters.iter().enumerate() {
-            let Some((value, quality)) = parameter.read(payload) else { continue };
+            let Some((value, quality)) = parameter.read(payload) else {
+                is_whole = false;
+                continue;
+            };
             let bit = 1 << at;
             match quality {
                 Quality::NotAvailable if !parameter.is_main && *heard & bit == 0 => continue,
@@ -181,5 +200,6 @@ impl Heard {
             let (context, source, instance) = (Context::OwnShip, sender.source, "".into());
             out.push(Decoded { context, path, source, instance, unit, value, quality, observed_at: None });
         }
+        is_whole
     }
 }

@@ -3,8 +3,10 @@
 //! An ECU repeats its active codes (DM1) every second. That is a state and no event: a notification is told when it
 //! changes. The first DM1 of an ECU and then one a minute is told whole, with the end of the list behind it: who joined
 //! late knows what is active and what is no more. What is not repeated is no loss and is not counted. A code that is
-//! gone from the next DM1 of its ECU is told as normal, once. An ECU that falls silent tells nothing: what it said
-//! last stands.
+//! gone from the next DM1 of its ECU is told as normal, once.
+//!
+//! An ECU that falls silent tells nothing: J1939-73 has it send one more DM1 when a code goes, so silence is no end,
+//! and what it said last stands. It ends when another ECU claims the address, or when its room is needed.
 
 use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, CODE, LIST_END, NOTIFICATIONS, Notification};
@@ -12,14 +14,20 @@ use crate::wire::{Decoded, Source};
 
 use super::rows::parameter_name;
 
-/// Codes that are active at once, of all ECUs of a bus: 30 ECUs with 8 each. A DM1 can carry 445.
+/// Codes that are active at once, of all ECUs of a bus: 30 ECUs with 8 each. A DM1 can carry 445. When full the ECU
+/// that is silent for longest gives way if it is so for [`SILENT_MS`]: its codes are told as normal, for nobody else
+/// would.
 const ACTIVE_MAX: usize = 256;
 
 /// How often the codes of an ECU are told whole, also those that did not change.
 const REPEAT_MS: u64 = 60_000;
 
-/// ECUs whose last whole list is remembered: the addresses of a bus. When full the one of longest ago is forgotten, and
-/// its next DM1 told whole.
+/// When an ECU with active codes is silent: after ten times the second at which it repeats them (J1939-73, DM1). Two
+/// ECUs that are both there must not take each other's room at every DM1.
+const SILENT_MS: u64 = 10_000;
+
+/// ECUs that are remembered: the addresses of a bus. When full the one not heard for longest is forgotten, and its next
+/// DM1 told whole.
 const ECUS_MAX: usize = 256;
 
 /// Reason: a trouble code beyond the 256 that are kept active.
@@ -136,12 +144,20 @@ pub(super) struct Sender {
     pub mono_ms: u64,
 }
 
+/// When an ECU's codes were last heard, and last told whole.
+#[derive(Debug)]
+struct Ecu {
+    source: Source,
+    heard_ms: u64,
+    listed_ms: u64,
+}
+
 /// The active trouble codes of one bus, at most [`ACTIVE_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Diagnostics {
     active: Vec<Active>,
-    /// When the codes of an ECU were last told whole, at most [`ECUS_MAX`].
-    listed_ms: Vec<(Source, u64)>,
+    /// At most [`ECUS_MAX`].
+    ecus: Vec<Ecu>,
 }
 
 impl Diagnostics {
@@ -162,7 +178,7 @@ impl Diagnostics {
                     (known.code, known.state) = (code, state);
                     out.push(reading(source, instance, code, state));
                 }
-            } else if self.active.len() < ACTIVE_MAX {
+            } else if self.active.len() < ACTIVE_MAX || self.give_way(sender, out) {
                 self.active.push(Active { source, instance, code, state, seen: true });
                 out.push(reading(source, instance, code, state));
             } else {
@@ -184,22 +200,36 @@ impl Diagnostics {
         refused
     }
 
-    /// Whether an ECU's codes are to be told whole now; notes that they are.
+    /// Whether an ECU's codes are to be told whole now; notes that they are, and that it was heard.
     fn is_to_be_listed(&mut self, Sender { source, mono_ms, .. }: Sender) -> bool {
-        if let Some((_, listed_ms)) = self.listed_ms.iter_mut().find(|(known, _)| *known == source) {
-            let is_due = mono_ms.saturating_sub(*listed_ms) >= REPEAT_MS;
+        if let Some(ecu) = self.ecus.iter_mut().find(|ecu| ecu.source == source) {
+            let is_due = mono_ms.saturating_sub(ecu.listed_ms) >= REPEAT_MS;
+            ecu.heard_ms = mono_ms;
             if is_due {
-                *listed_ms = mono_ms;
+                ecu.listed_ms = mono_ms;
             }
             return is_due;
         }
-        if self.listed_ms.len() >= ECUS_MAX
-            && let Some((oldest, _)) = self.listed_ms.iter().enumerate().min_by_key(|(_, (_, ms))| *ms)
+        if self.ecus.len() >= ECUS_MAX
+            && let Some((oldest, _)) = self.ecus.iter().enumerate().min_by_key(|(_, ecu)| ecu.heard_ms)
         {
-            self.listed_ms.swap_remove(oldest);
+            self.ecus.swap_remove(oldest);
         }
-        self.listed_ms.push((source, mono_ms));
+        self.ecus.push(Ecu { source, heard_ms: mono_ms, listed_ms: mono_ms });
         true
+    }
+
+    /// Ends the codes of the ECU that is silent for longest; whether there was one. One that is not remembered any more
+    /// is silent for longer than all that are.
+    fn give_way(&mut self, sender: Sender, out: &mut Vec<Decoded>) -> bool {
+        let heard_ms = |active: &Active| {
+            let ecu = self.ecus.iter().find(|ecu| ecu.source == active.source);
+            (ecu.map(|ecu| ecu.heard_ms), active.source)
+        };
+        let oldest = self.active.iter().map(heard_ms).min();
+        let is_silent = |ms: u64| sender.mono_ms.saturating_sub(ms) >= SILENT_MS;
+        let silent = oldest.filter(|(heard_ms, _)| heard_ms.is_none_or(is_silent));
+        silent.inspect(|(_, source)| self.forget(*source, out)).is_some()
     }
 
     /// DM2: codes that were active before and are not now. ECUs send it when asked, so it is told as it comes.
@@ -213,10 +243,10 @@ impl Diagnostics {
         out.extend(gone.map(|code| reading(source, instance, code, AlarmState::Normal)));
     }
 
-    /// A source is called by another name from now on; what it told as `source` ends, and begins anew with its next
-    /// DM1.
+    /// A source is called by another name from now on, or is gone; what it told as `source` ends, and begins anew with
+    /// its next DM1.
     pub fn forget(&mut self, source: Source, out: &mut Vec<Decoded>) {
-        self.listed_ms.retain(|(known, _)| *known != source);
+        self.ecus.retain(|ecu| ecu.source != source);
         self.active.retain(|active| {
             if active.source == source {
                 out.push(reading(source, active.instance, active.code, AlarmState::Normal));
@@ -226,7 +256,7 @@ impl Diagnostics {
     }
 
     pub fn held_bytes(&self) -> usize {
-        self.active.capacity() * size_of::<Active>() + self.listed_ms.capacity() * size_of::<(Source, u64)>()
+        self.active.capacity() * size_of::<Active>() + self.ecus.capacity() * size_of::<Ecu>()
     }
 }
 
@@ -241,7 +271,7 @@ fn reading(source: Source, instance: u8, code: Code, state: AlarmState) -> Decod
 }
 
 /// Behind the last of `listed` codes.
-fn list_end(source: Source, instance: u8, listed: u32) -> Decoded {
+pub(super) fn list_end(source: Source, instance: u8, listed: u32) -> Decoded {
     let end = Notification::new(AlarmState::Normal, "active trouble codes");
     let path = format!("{NOTIFICATIONS}propulsion.{instance}{LIST_END}");
     decoded(source, path, &Notification { count: Some(listed), ..end })

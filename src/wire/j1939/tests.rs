@@ -3,7 +3,7 @@
 use super::*;
 use crate::reading::{Quality, Value};
 use crate::wire::can::testing::Counting;
-use crate::wire::can::{Frame, FrameDecoder};
+use crate::wire::can::{Frame, FrameDecoder, Identifier, Message};
 use crate::wire::notification::{AlarmState, Notification};
 use proptest::prelude::*;
 use rstest::rstest;
@@ -61,12 +61,18 @@ impl Bus {
     &["electrical.batteries.engine1.voltage = 24.0000 good"])]
 #[case::switch(0x18FE_FF00, &[0xFD], &["propulsion.0.waterInFuel = true good"])]
 #[case::switch_error(0x18FE_FF00, &[0xFE], &["propulsion.0.waterInFuel = null out_of_range"])]
-#[case::short(0x18FE_EE00, &[0x82], &["propulsion.0.coolantTemperature = 363.1500 good"])]
 #[case::request(0x18EA_FF0B, &[0xEC, 0xFE, 0], &[])]
 fn parameters_become_readings(#[case] id: u32, #[case] data: &[u8], #[case] expected: &[&str]) {
     let mut bus = Bus::default();
     assert_eq!(bus.send(0, id, data), expected);
     assert_eq!(bus.sink.dropped, []);
+}
+
+#[test]
+fn what_is_whole_of_a_short_group_is_read_and_the_rest_is_counted() {
+    let mut bus = Bus::default();
+    assert_eq!(bus.send(0, 0x18FE_EE00, &[0x82]), ["propulsion.0.coolantTemperature = 363.1500 good"]);
+    assert_eq!(bus.sink.dropped, [(REASON_SHORT, 1)]);
 }
 
 #[test]
@@ -226,6 +232,50 @@ fn a_storm_of_codes_is_bounded_and_counted() {
         bus.send(0, DM1 + address, &[0, 0, 9, 9, 9, 1]);
     }
     assert_eq!(bus.sink.count(REASON_DIAGNOSTICS_FULL), 1);
+    let two = [0, 0, 9, 9, 9, 1, 9, 9, 10, 1];
+    let mut of_two = |mono_ms| {
+        let identifier = Identifier { priority: 6, pgn: 65_226, source: 1, destination: 255 };
+        bus.sink.readings.clear();
+        bus.decoder.message(&Message { identifier, payload: &two, at: None }, mono_ms, &mut bus.sink);
+        let state = |d: &crate::wire::Decoded| Notification::from_value(&d.value).unwrap().state == AlarmState::Normal;
+        (bus.sink.readings.iter().map(state).collect::<Vec<_>>(), bus.sink.count(REASON_DIAGNOSTICS_FULL))
+    };
+    assert_eq!(of_two(9_999), (vec![false], 2), "one has the room of the code before, the ECUs were heard just now");
+    assert_eq!(of_two(10_000), (vec![true, false], 2), "the ECU that is silent for longest gives way");
+}
+
+#[test]
+fn an_ecu_that_is_replaced_ends_its_codes_and_one_that_moves_keeps_them() {
+    let mut bus = Bus::default();
+    bus.send(0, 0x18EE_FF00, &7u64.to_le_bytes());
+    bus.states(0, DM1, &OIL);
+    bus.send(1, 0x18EE_FF21, &7u64.to_le_bytes());
+    assert_eq!(bus.sink.readings.len(), 0, "it moved");
+    assert_eq!(bus.states(2, DM1 + 0x21, &OIL), []);
+    assert_eq!(bus.states(3, 0x18EE_FF21, &8u64.to_le_bytes()), [(OIL_PATH.to_owned(), AlarmState::Normal)]);
+    assert_eq!(bus.sink.readings[0].source.to_string(), "0000000000000007", "under the name that it was told by");
+    assert_eq!(bus.states(4, DM1 + 0x21, &[0, 0xFF, 0, 0, 0, 0, 0xFF, 0xFF]), []);
+}
+
+#[test]
+fn a_first_claim_ends_what_the_address_told_before_a_restart() {
+    let mut bus = Bus::default();
+    let told = bus.send(0, 0x18EE_FF01, &7u64.to_le_bytes());
+    assert!(told.len() == 1 && told[0].starts_with("notifications.propulsion.1.dm1 = "), "{told:?}");
+    assert_eq!(bus.sink.readings[0].source.to_string(), "address1");
+    assert_eq!(bus.send(1, 0x18EE_FF01, &7u64.to_le_bytes()), [""; 0], "again");
+    assert_eq!(bus.send(2, 0x18EE_FF01, &8u64.to_le_bytes()), [""; 0], "another");
+}
+
+#[test]
+fn an_ecu_keeps_what_it_said_of_itself_before_its_first_claim() {
+    let mut bus = Bus::default();
+    let model = |bus: &Bus| bus.decoder.sources()[0].model.clone();
+    bus.send(0, 0x18FE_EB00, b"A*B*C**");
+    bus.send(1, 0x18EE_FF00, &7u64.to_le_bytes());
+    assert_eq!(model(&bus), "B");
+    bus.send(2, 0x18EE_FF00, &8u64.to_le_bytes());
+    assert_eq!(model(&bus), "", "another ECU");
 }
 
 proptest! {

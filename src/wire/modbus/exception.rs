@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An exception code. Source: Application Protocol V1.1b3, section 7. Codes 7 and 9 are of older editions.
+/// An exception code. Source: Application Protocol V1.1b3, section 7. Code 7 is of older editions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Exception(pub u8);
 

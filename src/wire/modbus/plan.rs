@@ -26,13 +26,19 @@ pub struct Read {
     pub poll: PollClass,
 }
 
-/// Plans the reads of `map`: each value in exactly one. `registers_max` bounds them further than the map does.
-pub fn plan(map: &DeviceMap, registers_max: u16) -> Vec<Read> {
+/// Plans the reads of `map`: each value in exactly one.
+pub fn plan(map: &DeviceMap) -> Vec<Read> {
+    plan_around(map, &[])
+}
+
+/// The same without the values of `refused`, and without a read that joins others across their registers.
+pub fn plan_around(map: &DeviceMap, refused: &[&Read]) -> Vec<Read> {
+    let is_refused = |at: usize| refused.iter().any(|read| read.values.contains(&at));
     let mut reads: Vec<Read> = Vec::new();
     for poll in [PollClass::Fast, PollClass::Slow] {
-        let of_class = (0..map.values.len()).filter(|at| map.values[*at].poll == poll);
+        let of_class = (0..map.values.len()).filter(|at| map.values[*at].poll == poll && !is_refused(*at));
         for at in of_class {
-            match reads.last_mut().filter(|read| read.poll == poll && may_join(map, registers_max, read, at)) {
+            match reads.last_mut().filter(|read| read.poll == poll && may_join(map, refused, read, at)) {
                 Some(read) => {
                     read.values.push(at);
                     read.request = covering(&map.values, &read.values);
@@ -44,12 +50,12 @@ pub fn plan(map: &DeviceMap, registers_max: u16) -> Vec<Read> {
     reads
 }
 
-fn may_join(map: &DeviceMap, registers_max: u16, read: &Read, at: usize) -> bool {
+fn may_join(map: &DeviceMap, refused: &[&Read], read: &Read, at: usize) -> bool {
     let (request, value) = (read.request, &map.values[at]);
     let limit = if request.table.is_bits() {
         request.table.count_max()
     } else {
-        registers_max.min(map.registers_max).min(request.table.count_max())
+        map.registers_max.min(request.table.count_max())
     };
     let end = u32::from(request.address) + u32::from(request.count);
     let gap_max = match () {
@@ -57,7 +63,14 @@ fn may_join(map: &DeviceMap, registers_max: u16, read: &Read, at: usize) -> bool
         () if request.table.is_bits() => GAP_BITS_MAX,
         () => GAP_REGISTERS_MAX,
     };
+    let is_across = |other: &Request| {
+        let start = u32::from(other.address);
+        other.table == request.table
+            && start < value.end().max(end)
+            && start + u32::from(other.count) > u32::from(request.address)
+    };
     value.table == request.table
+        && !refused.iter().any(|read| is_across(&read.request))
         && u32::from(value.address) <= end + u32::from(gap_max)
         && value.end().max(end) - u32::from(request.address) <= u32::from(limit)
 }

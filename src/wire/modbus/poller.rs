@@ -18,7 +18,7 @@ use std::fmt;
 use super::breaker::Breaker;
 use super::map::{DeviceMap, PollClass, decode};
 use super::pdu::{Answer, Refusal, Request};
-use super::plan::{Read, plan};
+use super::plan::{Read, plan, plan_around};
 use super::{Exception, Framing, rtu};
 use crate::reading::Context;
 use crate::wire::{Decoded, Sink, Source, SourceInfo};
@@ -64,8 +64,6 @@ pub struct UnitOptions {
     pub instance: String,
     /// How often its fast values are asked for.
     pub interval_ms: u64,
-    /// The most registers of one read, where it is less than the map says: an old gateway.
-    pub registers_max: u16,
 }
 
 /// What to do next.
@@ -236,7 +234,11 @@ impl Poller {
         match outcome {
             Outcome::Answer(Answer::Data(data)) => {
                 self.owed.retain(|owed| owed.unit != id);
+                let was_excluded = self.units[asked.unit].is_excluded(&asked);
                 self.units[asked.unit].answered(&asked, now_ms, sink);
+                if was_excluded {
+                    self.units[asked.unit].plan_anew();
+                }
                 self.units[asked.unit].tell(&asked.read, data, &mut self.readings);
                 sink.message(&mut self.readings);
             }
@@ -301,7 +303,7 @@ impl Poller {
 impl Unit {
     fn new(options: UnitOptions, now_ms: u64) -> Self {
         let planned = |read| Planned { read, due_ms: now_ms, excluded: false };
-        let reads = plan(&options.map, options.registers_max).into_iter().map(planned).collect();
+        let reads = plan(&options.map).into_iter().map(planned).collect();
         let paths = options.map.values.iter().map(|value| value.path_of(&options.instance)).collect();
         Self { options, paths, reads, breaker: Breaker::default(), heard: false }
     }
@@ -331,6 +333,24 @@ impl Unit {
             let why = Why { unit: self.options.unit, request: asked.read.request, what: &"the line is too slow" };
             sink.dropped(REASON_OVERRUN, missed, &why, b"");
         }
+    }
+
+    fn is_excluded(&self, asked: &Asked) -> bool {
+        asked.planned.and_then(|at| self.reads.get(at)).is_some_and(|planned| planned.excluded)
+    }
+
+    /// The device has a register that it refused: what was halved to find it is read together again, but for what it
+    /// still refuses. Each read is due when the one was that had its first value.
+    fn plan_anew(&mut self) {
+        let before = std::mem::take(&mut self.reads);
+        let refused: Vec<&Read> =
+            before.iter().filter(|planned| planned.excluded).map(|planned| &planned.read).collect();
+        for read in plan_around(&self.options.map, &refused) {
+            let had = before.iter().find(|planned| planned.read.values.contains(&read.values[0]));
+            let due_ms = had.map_or(0, |planned| planned.due_ms);
+            self.reads.push(Planned { read, due_ms, excluded: false });
+        }
+        self.reads.extend(before.into_iter().filter(|planned| planned.excluded));
     }
 
     /// What the device does not have is found by halving; a register alone is left out for a while.

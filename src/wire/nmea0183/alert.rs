@@ -7,14 +7,16 @@
 use std::borrow::Cow;
 
 use super::number;
+use super::rules::unescaped;
 use super::sentence::Fields;
 use super::table::BadField;
 use crate::reading::Quality;
 use crate::wire::notification::{AlarmState, Notification};
-use crate::wire::{Emit, Source};
+use crate::wire::{Decoded, Emit, Source};
 
 /// Alerts whose second sentence is awaited. It follows at once; for one more the oldest is given up whose first was
 /// told alone already. If there is none, eight talkers are in the middle of an alert, and the ninth is told at once.
+/// One takes 300 bytes.
 const AWAITED_MAX: usize = 8;
 
 /// The highest number of an alarm in ALR and ACK: three digits.
@@ -30,6 +32,8 @@ const NAME_BYTES_MAX: usize = 24;
 #[derive(Debug, Default)]
 pub struct Alerts {
     awaited: Vec<First>,
+    /// How many of them are not told.
+    untold: usize,
 }
 
 #[derive(Debug)]
@@ -50,14 +54,15 @@ impl First {
 
 impl Alerts {
     /// ALF: the first sentence is the alert, the second a longer text for it. Of two, the first waits for the second:
-    /// the words of a repeated alert do not change to and fro. If that is not the talker's next it is told alone.
+    /// the words of a repeated alert do not change to and fro. If that is not the talker's next it is told alone, by
+    /// [`Self::overdue`].
     pub fn alf(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
         let source = emit.source();
         let (total, nth) = (whole(fields, 0, 9)?, whole(fields, 1, 9)?);
         let (name, sequence, said) = (name(fields, 7), fields.letter(2), text(fields, 12));
         if nth > 1 {
             let awaited = self.awaited.iter().position(|first| first.is(source, sequence, &name));
-            let awaited = awaited.map(|at| self.awaited.remove(at));
+            let awaited = awaited.map(|at| self.take(at));
             self.overdue(emit);
             // Without the first there is no state, and nothing to tell.
             let Some(First { notification, .. }) = awaited else { return Ok(()) };
@@ -77,32 +82,62 @@ impl Alerts {
         Ok(())
     }
 
-    /// ALC: which alerts are not normal, each half minute (IEC 62923-1). A first sentence that still waits is told.
-    pub fn alc(&mut self, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-        whole(fields, 3, LISTED_MAX)?;
-        self.overdue(emit);
-        Ok(())
+    /// Whether an alert is not told yet, for it waits for its second sentence.
+    pub const fn is_waiting(&self) -> bool {
+        self.untold > 0
     }
 
     /// Tells what waits for a second sentence of this talker, who says something else now.
-    fn overdue(&mut self, emit: &mut Emit<'_>) {
+    pub fn overdue(&mut self, emit: &mut Emit<'_>) {
         let source = emit.source();
         for first in self.awaited.iter_mut().filter(|first| first.source == source && !first.told) {
             first.told = true;
+            self.untold -= 1;
             notify("notifications.alert", first.name.clone(), &first.notification, emit);
         }
     }
 
+    /// The connection ended: tells all that wait, and awaits nothing more.
+    pub fn end(&mut self, out: &mut Vec<Decoded>) {
+        for First { source, name, notification, told, .. } in self.awaited.drain(..) {
+            if !told {
+                notify("notifications.alert", name, &notification, &mut Emit::new(out, source, None));
+            }
+        }
+        self.untold = 0;
+    }
+
     fn wait(&mut self, first: First, emit: &mut Emit<'_>) {
-        self.awaited.retain(|known| !known.is(first.source, first.sequence, &first.name));
+        let known = self.awaited.iter().position(|known| known.is(first.source, first.sequence, &first.name));
+        if let Some(at) = known {
+            self.take(at);
+        }
         if self.awaited.len() >= AWAITED_MAX {
             let Some(oldest) = self.awaited.iter().position(|known| known.told) else {
                 return notify("notifications.alert", first.name, &first.notification, emit);
             };
-            self.awaited.remove(oldest);
+            self.take(oldest);
         }
+        self.untold += 1;
         self.awaited.push(first);
     }
+
+    fn take(&mut self, at: usize) -> First {
+        let first = self.awaited.remove(at);
+        self.untold -= usize::from(!first.told);
+        first
+    }
+
+    /// Bytes of memory that are held.
+    pub fn held_bytes(&self) -> usize {
+        let texts = self.awaited.iter().map(|first| first.name.capacity() + first.notification.message.capacity());
+        self.awaited.capacity() * size_of::<First>() + texts.sum::<usize>()
+    }
+}
+
+/// ALC: which alerts are not normal, each half minute (IEC 62923-1).
+pub fn alc(fields: &Fields<'_>, _: &mut Emit<'_>) -> Result<(), BadField> {
+    whole(fields, 3, LISTED_MAX).map(|_| ())
 }
 
 /// Priority and state of an alert (IEC 62923-1, table of alert states).
@@ -193,7 +228,7 @@ fn whole(fields: &Fields<'_>, at: usize, highest: u32) -> Result<u32, BadField> 
 }
 
 fn text(fields: &Fields<'_>, at: usize) -> String {
-    String::from_utf8_lossy(fields.get(at).trim_ascii()).into_owned()
+    unescaped(fields.get(at)).into_owned()
 }
 
 /// Manufacturer, identifier and instance of an alert from field `at` on, as `XYZ512.2`. Leading zeros say nothing.

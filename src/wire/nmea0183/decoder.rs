@@ -62,10 +62,11 @@ impl Decoder {
             _ => (Tag::default(), line),
         };
         let sentence = Sentence::parse(line, self.rule)?;
+        let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);
         let Some(spec) = sentence.spec else {
+            self.overdue_alerts(source, tag, out);
             return Ok(sentence);
         };
-        let source = tag.source.map_or(Source::Talker(sentence.talker), Source::Function);
         let before = out.len();
         let mut starts = [0; FIELDS_MAX + 1];
         let fields = sentence.index(&mut starts);
@@ -80,7 +81,34 @@ impl Decoder {
             let field = spec.fields.get(at).map_or("extra", |f| f.name);
             Err(Rejected::BadField { formatter: sentence.formatter, field })
         });
-        done.inspect_err(|_| out.truncate(before)).map(|()| sentence)
+        match done {
+            Ok(()) if !matches!(spec.special, Special::Alert) => self.overdue_alerts(source, tag, out),
+            Ok(()) => {}
+            Err(_) => out.truncate(before),
+        }
+        done.map(|()| sentence)
+    }
+
+    /// Tells the alerts of a talker that said something else than their second sentence.
+    #[inline]
+    fn overdue_alerts(&mut self, source: Source, tag: Tag, out: &mut Vec<Decoded>) {
+        if self.alerts.is_waiting() {
+            self.alerts.overdue(&mut Emit::new(out, source, tag.time));
+        }
+    }
+
+    /// The connection ended: alerts that wait for a second sentence are told, what never became whole is counted, and
+    /// the talkers' dates are forgotten: one kept over an outage is yesterday's. Counts and the rule on checksums stay.
+    pub fn end(&mut self, out: &mut Vec<Decoded>) {
+        self.alerts.end(out);
+        self.ais.end();
+        self.tags.end();
+        self.dates = Dates::default();
+    }
+
+    /// Bytes of memory that are held between two lines. The dates are of a fixed number.
+    pub fn held_bytes(&self) -> usize {
+        self.alerts.held_bytes() + self.ais.held_bytes() + self.tags.held_bytes()
     }
 
     fn readings(
@@ -105,7 +133,6 @@ impl Decoder {
             Special::Fields(special) | Special::Groups(special) => special(fields, &mut emit),
             Special::Talker(special) => special(talker, fields, &mut emit),
             Special::Alert => self.alerts.alf(fields, &mut emit),
-            Special::AlertList => self.alerts.alc(fields, &mut emit),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Carries out the rules of the table: fields in, readings out.
 
+use std::borrow::Cow;
+
 use super::number;
 use super::sentence::Fields;
 use super::table::{Absent, BadField, DEG_RAD, Number, ReadingSpec, Take, Unit, Valid, Words};
@@ -110,8 +112,25 @@ fn word(fields: &Fields<'_>, at: usize, words: &Words) -> Found {
 fn text(fields: &Fields<'_>, at: usize) -> Found {
     match fields.get(at).trim_ascii() {
         [] => Found::Blank,
-        text => Found::Good(Value::text(&String::from_utf8_lossy(text))),
+        text => Found::Good(Value::text(&unescaped(text))),
     }
+}
+
+/// A text without the blanks around it. `^hh` in it stands for a character that a sentence keeps to itself (IEC
+/// 61162-1, reserved characters).
+pub fn unescaped(text: &[u8]) -> Cow<'_, str> {
+    let mut rest = text.trim_ascii();
+    if !rest.contains(&b'^') {
+        return String::from_utf8_lossy(rest);
+    }
+    let mut plain = String::with_capacity(rest.len());
+    while let [first, tail @ ..] = rest {
+        let code = if *first == b'^' { tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
+        let escaped = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        plain.push(char::from(escaped.unwrap_or(*first)));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    Cow::Owned(plain.trim().to_owned())
 }
 
 fn flag(fields: &Fields<'_>, at: usize, yes: u8, no: u8) -> Found<bool> {

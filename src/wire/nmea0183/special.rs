@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::number;
 use super::rows::gnss;
-use super::rules::{Found, position};
+use super::rules::{Found, position, unescaped};
 use super::sentence::Fields;
 use super::table::{BadField, DEG_RAD, INCH_OF_MERCURY_PA, KM_H_M_S, KNOT_M_S};
 use crate::reading::{Quality, Value};
@@ -135,10 +135,11 @@ pub fn rpm(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
     Ok(())
 }
 
+/// The air at sea level, Pa: 870 hPa in a typhoon of 1979, 1,085 hPa in Mongolia in 2001.
+pub const AIR_PA_RANGE: (f64, f64) = (85_000.0, 110_000.0);
+
 /// Air pressure in bar, or in inches of mercury where there is none.
 fn pressure(fields: &Fields<'_>) -> Result<Found<f64>, BadField> {
-    /// The air at sea level: 870 hPa in a typhoon of 1979, 1,085 hPa in Mongolia in 2001.
-    const AIR_PA_RANGE: (f64, f64) = (85_000.0, 110_000.0);
     let (at, unit, scale) = if fields.get(2).is_empty() { (0, b'I', INCH_OF_MERCURY_PA) } else { (2, b'B', 100_000.0) };
     if !fields.get(at + 1).is_empty() && fields.letter(at + 1) != Some(unit) && !fields.get(at).is_empty() {
         return Err(BadField(at + 1));
@@ -146,7 +147,7 @@ fn pressure(fields: &Fields<'_>) -> Result<Found<f64>, BadField> {
     Ok(scaled(read(fields, at)?, AIR_PA_RANGE.0 / scale, AIR_PA_RANGE.1 / scale, scale))
 }
 
-const AIR_PRESSURE: &str = "environment.outside.pressure";
+pub const AIR_PRESSURE: &str = "environment.outside.pressure";
 
 /// MMB: a barometer.
 pub fn mmb(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
@@ -208,7 +209,7 @@ pub fn osd(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
 }
 
 /// The highest number of a satellite: three digits since NMEA 0183 4.10 for BeiDou and others.
-pub const SATELLITE_MAX: u32 = 999;
+const SATELLITE_MAX: u32 = 999;
 
 /// GNS: the best mode of any system, in GGA's words.
 pub fn gns(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
@@ -240,6 +241,16 @@ pub fn gsa(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
     let system = system(talker, fields, Some(17)).or_else(|| satellite::by_number(first?));
     let used = used.count() as i64;
     emit.found("navigation.gnss.satellitesUsed", system.unwrap_or(""), Found::Good(used));
+    Ok(())
+}
+
+/// GBS: the satellite that has most likely failed, as the instances of GSV have it.
+pub fn gbs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
+    if let Some(number) = number::whole(fields.get(4)).map_err(BadField::at(4))? {
+        let text = || Value::text(&satellite::instance(system(talker, fields, Some(8)), number));
+        let found = if number <= SATELLITE_MAX { Found::Good(text()) } else { Found::OutOfRange };
+        emit.found("navigation.gnss.failedSatellite", "", found);
+    }
     Ok(())
 }
 
@@ -292,29 +303,22 @@ pub fn grs(talker: Talker, fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(
     Ok(())
 }
 
-/// TXT: `^hh` stands for a reserved character.
+/// TXT: a text, by its identifier.
 pub fn txt(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    let (mut text, mut rest) = (String::new(), fields.get(3));
-    while let [first, tail @ ..] = rest {
-        let code = if *first == b'^' { tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()) } else { None };
-        let escaped = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        text.push(char::from(escaped.unwrap_or(*first)));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    if !text.trim().is_empty() {
+    let text = unescaped(fields.get(3));
+    if !text.is_empty() {
         let instance = Cow::Owned(word(fields.get(2), 2));
-        emit.push(Cow::Borrowed("communication.text"), instance, Value::text(text.trim()), Quality::Good);
+        emit.push(Cow::Borrowed("communication.text"), instance, Value::text(&text), Quality::Good);
     }
     Ok(())
 }
 
 /// EPV: a property of a device, by the property's number.
 pub fn epv(fields: &Fields<'_>, emit: &mut Emit<'_>) -> Result<(), BadField> {
-    let value = fields.get(4).trim_ascii();
+    let value = unescaped(fields.get(4));
     if fields.letter(0) == Some(b'R') && !value.is_empty() {
         let instance = Cow::Owned(word(fields.get(3), 4));
-        let value = Value::text(&String::from_utf8_lossy(value));
-        emit.push(Cow::Borrowed("communication.equipmentProperty"), instance, value, Quality::Good);
+        emit.push(Cow::Borrowed("communication.equipmentProperty"), instance, Value::text(&value), Quality::Good);
     }
     Ok(())
 }

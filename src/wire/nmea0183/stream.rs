@@ -57,10 +57,9 @@ impl StreamDecoder for Stream {
         lines.tell(sink);
     }
 
-    /// Forgets the talkers' dates too: one kept over an outage is yesterday's.
     fn end_of_stream(&mut self, mono_ms: u64, sink: &mut dyn Sink) {
         self.end_of_datagram(mono_ms, sink);
-        self.lines.forget();
+        self.lines.end(sink);
     }
 
     fn held_bytes(&self) -> usize {
@@ -101,14 +100,18 @@ impl Lines {
         }
     }
 
-    /// Forgets what was remembered and counted: behind the next connection may stand another device.
-    pub fn forget(&mut self) {
-        self.decoder = Decoder::new();
-        self.told = [0; 5];
+    /// The connection ended: tells what waits and what never came, and forgets it. Behind the next one may stand
+    /// another device.
+    pub fn end(&mut self, sink: &mut dyn Sink) {
+        self.decoder.end(&mut self.decoded);
+        if !self.decoded.is_empty() {
+            sink.message(&mut self.decoded);
+        }
+        self.tell(sink);
     }
 
     /// Bytes of memory that are held between two lines.
-    pub const fn held_bytes(&self) -> usize {
-        self.decoded.capacity() * size_of::<Decoded>()
+    pub fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes() + self.decoded.capacity() * size_of::<Decoded>()
     }
 }

@@ -121,7 +121,7 @@ pub enum Take {
     Whole(usize, u32),
     /// One letter or digit that stands for a word.
     Word(usize, &'static Words),
-    /// A name or text as it stands.
+    /// A name or text.
     Text(usize),
     /// A letter for true and one for false.
     Flag(usize, u8, u8),
@@ -168,8 +168,6 @@ pub enum Special {
     Groups(fn(&Fields<'_>, &mut Emit<'_>) -> Result<(), BadField>),
     /// An alert in one sentence or two (ALF): the decoder remembers the first.
     Alert,
-    /// A list of alerts (ALC): no readings of its own.
-    AlertList,
     /// An AIS payload; `true` when it is the own ship's (VDO).
     Ais(bool),
 }

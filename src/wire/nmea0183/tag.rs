@@ -12,6 +12,10 @@ use crate::wire::Word;
 /// Groups that may be open at once. A group is two or three lines, one after the other; a multiplexer puts few between.
 const GROUPS_MAX: usize = 16;
 
+/// Lines of a group: two digits, far more than the longest message takes. What says more is no group; each of its lines
+/// would be counted as missing.
+const GROUP_LINES_MAX: u32 = 99;
+
 /// Sources whose line numbers are remembered; a network has some tens. The one heard of longest ago gives way.
 const SOURCES_MAX: usize = 64;
 
@@ -108,7 +112,7 @@ fn unix_time(value: u64) -> Option<Stamp> {
 fn group(value: &[u8]) -> Option<Group> {
     let mut parts = value.split(|b| *b == b'-').map(|part| digits(part).and_then(|n| u32::try_from(n).ok()));
     let (line, total, code) = (parts.next()??, parts.next()??, parts.next()??);
-    let possible = parts.next().is_none() && (1..=total).contains(&line);
+    let possible = parts.next().is_none() && (1..=total).contains(&line) && total <= GROUP_LINES_MAX;
     possible.then_some(Group { line, total, code })
 }
 
@@ -171,6 +175,19 @@ impl Tags {
             }
             self.groups.push((group, tag.source, tag.time));
         }
+    }
+
+    /// The connection ended: the rest of each open group never came, and numbers begin anew.
+    pub fn end(&mut self) {
+        let rest = self.groups.drain(..).map(|(open, ..)| u64::from(open.total - open.line));
+        self.counts.group_lines_missing += rest.sum::<u64>();
+        self.lines.clear();
+    }
+
+    /// Bytes of memory that are held.
+    pub const fn held_bytes(&self) -> usize {
+        let groups = self.groups.capacity() * size_of::<(Group, Option<Word>, Option<Stamp>)>();
+        groups + self.lines.capacity() * size_of::<(Word, u32)>()
     }
 
     /// A number that is the last again came through a second interface; one that is behind came late. Neither is a gap.
@@ -246,6 +263,15 @@ mod tests {
             tags.follow(tag(&[&format!("g:1-2-{code}")]));
         }
         assert_eq!(tags.groups.len(), GROUPS_MAX);
+        let missing = tags.counts().group_lines_missing;
+        tags.end();
+        assert_eq!((tags.counts().group_lines_missing, tags.groups.len()), (missing + 16, 0));
+        let huge = tags.follow(tag(&["g:4000000000-4000000001-1"]));
+        assert_eq!(
+            (huge.group, tags.counts().group_lines_missing, tags.counts().bad_parameters),
+            (None, missing + 16, 1)
+        );
+        assert_eq!(tag(&["g:99-99-1"]).group, Some(Group { line: 99, total: 99, code: 1 }));
     }
 
     #[test]

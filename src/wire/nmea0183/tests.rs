@@ -7,7 +7,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::reading::{Context, Quality, Value};
-use crate::wire::Decoded;
+use crate::wire::can::testing::Counting;
+use crate::wire::{Decoded, StreamDecoder};
 
 /// A line with its checksum.
 fn line(content: &str) -> String {
@@ -198,6 +199,16 @@ fn values(content: &str) -> Vec<String> {
     "environment.outside.relativeHumidity = 0.550000000",
     "sensors.Bilge-1.state = true",
     "sensors.MAGX.value = 367.000000000",
+])]
+// 2 l/s; 102.5 bar; 10 hPa are no air.
+#[case::xdr_flow("IIXDR,R,2.0,l,FUEL,V,3.0,l,DAY,E,62.5,P,AFT,B,0.02,K,HOLD,P,102.5,B,OIL,P,0.01,B,BARO,P,-2,B,IN", &[
+    "sensors.FUEL.flowRate = 0.002000000",
+    "sensors.DAY.volume = 0.003000000",
+    "sensors.AFT.level = 0.625000000",
+    "sensors.HOLD.absoluteHumidity = 0.020000000",
+    "sensors.OIL.pressure = 10250000.000000000",
+    "environment.outside.pressure = - out_of_range",
+    "sensors.IN.pressure = - out_of_range",
 ])]
 #[case::xdr_blank("IIXDR,C,,C,AIRTEMP", &["environment.outside.temperature = - not_available"])]
 #[case::xdr_odd_names("IIXDR,C,1.0,C,a b/c.d,T,60,R,", &[
@@ -399,6 +410,27 @@ proptest! {
         let _ = decoder.decode(line(&content).as_bytes(), &mut out);
         hold_together(&out)?;
     }
+}
+
+#[test]
+fn the_end_of_a_connection_tells_what_waits_and_counts_what_never_came() {
+    let mut stream = Stream::with_decoder(Decoder::with_rule(ChecksumRule::Required));
+    let mut sink = Counting::default();
+    let mut hear = |text: &str, sink: &mut Counting| stream.push(format!("{text}\r\n").as_bytes(), 0, sink);
+    hear(&line("IIALF,2,1,1,081950.10,B,A,S,XYZ,0512,1,2,0,HEADING LOST"), &mut sink);
+    hear(&line("AIVDM,2,1,9,B,55R3Vn82=ILTQ3KKS>1<D60Dq@E918U<F222221J1`?164vc03S1CCAD,0"), &mut sink);
+    let tag = "g:1-3-7";
+    hear(&format!("\\{tag}*{:02X}\\{}", checksum(tag.as_bytes()), line("SDDBT,,f,2.4,M,,F")), &mut sink);
+    assert_eq!((sink.readings.len(), &sink.dropped[..]), (1, &[][..]), "the depth");
+    assert!(stream.held_bytes() > 500, "{}", stream.held_bytes());
+    stream.end_of_stream(0, &mut sink);
+    assert_eq!((sink.readings.len(), &*sink.readings[1].path), (2, "notifications.alert"));
+    let lost = [(REASON_AIS_FRAGMENT_LOST, 1), (REASON_TAG_GROUP_GAP, 2)];
+    assert_eq!((sink.messages, &sink.dropped[..]), (4, &lost[..]));
+    stream.push(b"$SDDBT,,f,2.4,M,,F\r\n", 0, &mut sink);
+    assert_eq!(sink.count("no_checksum"), 1, "the rule outlasts the connection");
+    stream.end_of_stream(0, &mut sink);
+    assert_eq!((sink.messages, sink.dropped.len()), (4, 3), "and nothing is told twice");
 }
 
 #[test]

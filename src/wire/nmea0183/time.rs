@@ -158,7 +158,7 @@ struct Dated {
     crossed: bool,
 }
 
-/// The dates of talkers, bounded by [`TALKERS_MAX`]; the one heard of longest ago gives way.
+/// The dates of talkers, bounded by [`TALKERS_MAX`]; the one that was told longest ago gives way. It is the first.
 #[derive(Debug, Default)]
 pub struct Dates {
     known: Vec<Dated>,
@@ -168,15 +168,12 @@ impl Dates {
     /// A talker says its date and time.
     pub fn set(&mut self, source: Source, day: Day, time: TimeOfDay) -> Stamp {
         let dated = Dated { source, day, time, crossed: false };
-        match self.known.iter().position(|d| d.source == source) {
-            Some(at) => self.known[at] = dated,
-            None => {
-                if self.known.len() >= TALKERS_MAX {
-                    self.known.remove(0);
-                }
-                self.known.push(dated);
-            }
+        if let Some(at) = self.known.iter().position(|d| d.source == source) {
+            self.known.remove(at);
+        } else if self.known.len() >= TALKERS_MAX {
+            self.known.remove(0);
         }
+        self.known.push(dated);
         day.at(time)
     }
 
@@ -282,7 +279,10 @@ mod tests {
         let mut dates = Dates::default();
         for n in 0..100_u8 {
             let name = format!("{}{}", char::from(b'A' + n / 26), char::from(b'A' + n % 26));
+            dates.set(talker("GP"), Day(0), TimeOfDay(0));
             dates.set(talker(&name), Day(0), TimeOfDay(0));
+            let known = |dated: &&Dated| dated.source == talker("GP");
+            assert_eq!(dates.known.iter().filter(known).count(), 1, "it tells its date");
         }
         assert_eq!(dates.known.len(), TALKERS_MAX);
     }

@@ -5,6 +5,9 @@
 //!
 //! One that does not say which alert it is, or not in which state, is dropped: a state that is missing is no end.
 //!
+//! An alert is repeated while it lasts. When its device gets another name, or another device its address, what it told
+//! until then is told as normal.
+//!
 //! The path is that of alerts in sentences, `notifications.alert`; the instance is `system.sub-system.id`.
 
 use std::collections::VecDeque;
@@ -29,9 +32,16 @@ const NOT_AVAILABLE: i64 = 255;
 /// Texts that are kept, the newest: a plotter has some 30 alerts. One is at most 250 bytes, so all are 32 KiB.
 const TEXTS_MAX: usize = 128;
 
-/// The words of the alerts of one bus.
+/// Alerts that are known to be active, the newest. When full that of longest ago is forgotten, and not ended if its
+/// device gets another name.
+const ACTIVE_MAX: usize = 128;
+
+/// The alerts of one bus: their words, and which are active.
 #[derive(Debug, Default)]
-pub struct Alerts(VecDeque<(Key, String)>);
+pub struct Alerts {
+    texts: VecDeque<(Key, String)>,
+    active: VecDeque<Key>,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -43,6 +53,14 @@ struct Key {
 
 fn number(told: &DecodedPgn, name: &str) -> Option<i64> {
     told.field_by_name(name).and_then(|field| field.value.as_i64())
+}
+
+impl Key {
+    fn tell(self, told: &Notification, emit: &mut Emit<'_>) {
+        let Self { system, sub_system, id, .. } = self;
+        let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
+        emit.push(path, instance, told.to_value(), Quality::Good);
+    }
 }
 
 fn key(told: &DecodedPgn, source: Source) -> Option<Key> {
@@ -60,31 +78,59 @@ impl Alerts {
         if pgn == ALERT_TEXT {
             self.remember(key, &told);
         } else {
-            let value = self.notification(key, &told)?.to_value();
-            let Key { system, sub_system, id, .. } = key;
-            let (path, instance) = (format!("{NOTIFICATIONS}alert"), format!("{system}.{sub_system}.{id}"));
-            emit.push(path, instance, value, Quality::Good);
+            let notification = self.notification(key, &told)?;
+            self.note(key, notification.state != AlarmState::Normal);
+            key.tell(&notification, emit);
         }
         Some(())
+    }
+
+    /// A device is called by another name from now on; its words are the same.
+    pub fn rename(&mut self, before: Source, now: Source) {
+        for (key, _) in self.texts.iter_mut().filter(|(key, _)| key.source == before) {
+            key.source = now;
+        }
+    }
+
+    /// A source is called by another name from now on, or is gone; what it told as `emit`'s ends, and begins anew.
+    pub fn forget(&mut self, emit: &mut Emit<'_>) {
+        let gone = emit.source();
+        for key in self.active.iter().filter(|key| key.source == gone) {
+            key.tell(&Notification::new(AlarmState::Normal, &self.message(*key)), emit);
+        }
+        self.active.retain(|key| key.source != gone);
+    }
+
+    fn note(&mut self, key: Key, is_active: bool) {
+        self.active.retain(|known| *known != key);
+        if is_active {
+            if self.active.len() >= ACTIVE_MAX {
+                self.active.pop_front();
+            }
+            self.active.push_back(key);
+        }
     }
 
     fn remember(&mut self, key: Key, told: &DecodedPgn) {
         let text = |name| told.field_by_name(name).and_then(|field| field.value.as_str()).map_or("", str::trim);
         let both = [text("Alert Text Description"), text("Alert Location Text Description")];
         let text = both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
-        self.0.retain(|(known, _)| *known != key);
-        if self.0.len() >= TEXTS_MAX {
-            self.0.pop_front();
+        self.texts.retain(|(known, _)| *known != key);
+        if self.texts.len() >= TEXTS_MAX {
+            self.texts.pop_front();
         }
-        self.0.push_back((key, text));
+        self.texts.push_back((key, text));
+    }
+
+    fn message(&self, key: Key) -> String {
+        let text = self.texts.iter().find(|(known, text)| *known == key && !text.is_empty());
+        text.map_or_else(
+            || format!("alert {} of system {}.{}", key.id, key.system, key.sub_system),
+            |(_, text)| text.clone(),
+        )
     }
 
     fn notification(&self, key: Key, told: &DecodedPgn) -> Option<Notification> {
-        let text = self.0.iter().find(|(known, text)| *known == key && !text.is_empty());
-        let message = text.map_or_else(
-            || format!("alert {} of system {}.{}", key.id, key.system, key.sub_system),
-            |(_, text)| text.clone(),
-        );
         // canboat's ALERT_STATE: 0 disabled, 1 normal, 4 acknowledged. ALERT_TYPE: 1, 2, 5 and 8, from bad to less bad.
         let state = number(told, "Alert State")?;
         let how_bad = match (state, number(told, "Alert Type")) {
@@ -94,11 +140,12 @@ impl Alerts {
             (_, Some(5)) => AlarmState::Warn,
             _ => AlarmState::Alert,
         };
-        Some(Notification { acknowledged: Some(state == 4), ..Notification::new(how_bad, &message) })
+        Some(Notification { acknowledged: Some(state == 4), ..Notification::new(how_bad, &self.message(key)) })
     }
 
     /// Bytes of memory that are held.
     pub fn held_bytes(&self) -> usize {
-        self.0.iter().map(|(_, text)| text.len() + size_of::<(Key, String)>()).sum()
+        let texts = self.texts.capacity() * size_of::<(Key, String)>() + self.active.capacity() * size_of::<Key>();
+        texts + self.texts.iter().map(|(_, text)| text.capacity()).sum::<usize>()
     }
 }

@@ -133,10 +133,16 @@ impl Messages {
                 return None;
             };
             let claim = self.devices.claim(identifier.source, name);
-            changed = matches!(claim, Claim::NewHolder { .. }).then_some(identifier.source);
-            if changed.is_some() {
+            if let Claim::NewHolder { before, .. } = claim {
+                changed = Some(identifier.source);
                 let unnamed = Source::Address(identifier.source);
-                self.engine_alarms.forget(&mut Emit::new(&mut self.readings, unnamed, at));
+                // A device that lost its address tells its alarms again as soon as it has another.
+                for gone in [unnamed].into_iter().chain(before.map(Source::Name)) {
+                    let mut emit = Emit::new(&mut self.readings, gone, at);
+                    self.engine_alarms.forget(&mut emit);
+                    self.alerts.forget(&mut emit);
+                }
+                self.alerts.rename(unnamed, Source::Name(name));
             }
         }
         let source = self.devices.source(identifier.source);

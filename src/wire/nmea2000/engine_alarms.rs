@@ -106,7 +106,7 @@ impl EngineAlarms {
         }
     }
 
-    /// A source is called by another name from now on; what it told as `emit`'s ends, and begins anew.
+    /// A source is called by another name from now on, or is gone; what it told as `emit`'s ends, and begins anew.
     pub fn forget(&mut self, emit: &mut Emit<'_>) {
         self.0.retain(|status| {
             let stays = status.key.0 != emit.source();

@@ -309,6 +309,37 @@ fn an_engine_that_gets_a_name_ends_its_complaints_under_the_address() {
     let claim = hear(&mut decoder, 60_928, &7_u64.to_le_bytes());
     assert_eq!(alarms(claim), [(Source::Address(35), AlarmState::Normal)]);
     assert_eq!(alarms(hear(&mut decoder, 127_493, &gearbox)), [(Source::Name(7), AlarmState::Alarm)]);
+    let replaced = hear(&mut decoder, 60_928, &8_u64.to_le_bytes());
+    assert_eq!(alarms(replaced), [(Source::Name(7), AlarmState::Normal)]);
+}
+
+#[test]
+fn an_alert_ends_with_its_devices_name_and_the_words_go_along() {
+    let mut decoder = Decoder::new();
+    let head = [0x02, 7, 3, 0x34, 0x12, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1];
+    let mut active = [&head[..], &[0], &[0xFF; 8], &[0xFF, 0xFF, 2]].concat();
+    let text = [&head[..], &[0], b"\x0a\x01Low fuel", b"\x02\x01"].concat();
+    let mut alerts = |pgn, payload: &[u8]| {
+        let alert = |r: &Decoded| {
+            let told = Notification::from_value(&r.value).unwrap();
+            (r.source, told.state, told.message)
+        };
+        hear(&mut decoder, pgn, payload).readings.iter().map(alert).collect::<Vec<_>>()
+    };
+    let low = |source, state| [(source, state, "Low fuel".to_owned())];
+    alerts(126_985, &text);
+    assert_eq!(alerts(126_983, &active), low(Source::Address(35), AlarmState::Alarm));
+    assert_eq!(alerts(60_928, &7_u64.to_le_bytes()), low(Source::Address(35), AlarmState::Normal));
+    assert_eq!(alerts(126_983, &active), low(Source::Name(7), AlarmState::Alarm));
+    assert_eq!(alerts(60_928, &8_u64.to_le_bytes()), low(Source::Name(7), AlarmState::Normal));
+    for id in 0..200 {
+        active[3] = id;
+        alerts(126_983, &active);
+    }
+    assert_eq!(alerts(60_928, &9_u64.to_le_bytes()).len(), 128, "those of last");
+    *active.last_mut().unwrap() = 1;
+    alerts(126_983, &active);
+    assert_eq!(alerts(60_928, &10_u64.to_le_bytes()), [], "it is normal");
 }
 
 #[test]

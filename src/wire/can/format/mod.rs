@@ -111,6 +111,17 @@ const TEXT_FORMATS: [Format; 5] =
     [Format::Candump, Format::YachtDevices, Format::ActisenseAscii, Format::Canboat, Format::PcanView];
 
 impl Format {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Candump,
+        Self::YachtDevices,
+        Self::ActisenseBinary,
+        Self::ActisenseAscii,
+        Self::ActisenseLog,
+        Self::Canboat,
+        Self::PcanView,
+    ];
+
     /// The format that the beginning of an input is in, by the first of its lines or packets that is sound; `None` when
     /// no format understands it.
     pub fn detect(head: &[u8]) -> Option<Self> {

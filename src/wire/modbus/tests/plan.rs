@@ -2,17 +2,17 @@
 
 use super::map_of;
 use crate::wire::modbus::pdu::{COILS_MAX, REGISTERS_MAX};
-use crate::wire::modbus::plan::{GAP_REGISTERS_MAX, plan};
+use crate::wire::modbus::plan::{GAP_REGISTERS_MAX, plan, plan_around};
 use crate::wire::modbus::{DeviceMap, Table};
 use proptest::prelude::*;
 
 /// The reads as `table address+count`, in their order.
-fn reads(map: &DeviceMap, registers_max: u16) -> Vec<String> {
+fn reads(map: &DeviceMap) -> Vec<String> {
     let told = |read: &crate::wire::modbus::plan::Read| {
         let request = read.request;
         format!("{} {}+{}", request.table.function(), request.address, request.count)
     };
-    plan(map, registers_max).iter().map(told).collect()
+    plan(map).iter().map(told).collect()
 }
 
 #[test]
@@ -23,23 +23,32 @@ fn neighbours_are_joined_and_strangers_are_not() {
     let map = map_of("", values);
     assert_eq!(GAP_REGISTERS_MAX, 10, "the gaps above are 10 and 11");
     let expected = ["1 0+161", "1 322+1", "3 0+14", "3 25+1", "4 14+1", "3 2+1"];
-    assert_eq!(reads(&map, 125), expected);
-    assert_eq!(reads(&map_of("no_gaps = true", values), 125)[3..6], ["3 0+3", "3 13+1", "3 25+1"]);
+    assert_eq!(reads(&map), expected);
+    assert_eq!(reads(&map_of("no_gaps = true", values))[3..6], ["3 0+3", "3 13+1", "3 25+1"]);
 }
 
 #[test]
-fn a_read_is_never_longer_than_device_gateway_or_protocol_give() {
+fn a_read_is_never_longer_than_device_or_protocol_give() {
     let values: String = (0..200).map(|at| format!("holding {} f32 V a.v{at} -\n", 2 * at)).collect();
     let map = map_of("", &values);
-    assert_eq!(reads(&map, 125), ["3 0+124", "3 124+124", "3 248+124", "3 372+28"], "no value is cut");
-    assert_eq!(reads(&map, 3)[..2], ["3 0+2", "3 2+2"]);
-    assert_eq!(reads(&map_of("registers_max = 80", &values), 125)[0], "3 0+80");
+    assert_eq!(reads(&map), ["3 0+124", "3 124+124", "3 248+124", "3 372+28"], "no value is cut");
+    assert_eq!(reads(&map_of("registers_max = 3", &values))[..2], ["3 0+2", "3 2+2"]);
+    assert_eq!(reads(&map_of("registers_max = 80", &values))[0], "3 0+80");
+}
+
+#[test]
+fn what_is_refused_is_neither_read_nor_joined_across() {
+    let map = map_of("", "holding 0 u16 V a.a -\nholding 1 u16 V a.b poll = \"slow\"\nholding 2 u16 V a.c -");
+    let [fast, slow] = &plan(&map)[..] else { panic!("two classes") };
+    assert_eq!((fast.request.count, slow.request.address), (3, 1));
+    let around: Vec<_> = plan_around(&map, &[slow]).iter().map(|read| read.request.address).collect();
+    assert_eq!(around, [0, 2]);
 }
 
 #[test]
 fn what_a_device_refuses_is_cut_at_its_widest_gap() {
     let map = map_of("", "holding 0 u16 V a.a -\nholding 1 u16 V a.b -\nholding 9 u16 V a.c -\nholding 10 u16 V a.d -");
-    let read = plan(&map, 125).remove(0);
+    let read = plan(&map).remove(0);
     let (first, second) = read.split(&map.values).expect("several values");
     assert_eq!((first.request.address, first.request.count), (0, 2));
     assert_eq!((second.request.address, second.request.count), (9, 2));
@@ -47,7 +56,7 @@ fn what_a_device_refuses_is_cut_at_its_widest_gap() {
     assert_eq!((one.values, other.values), (vec![0], vec![1]));
     assert!(second.split(&map.values).expect("two values").0.split(&map.values).is_none());
     let bits = map_of("", "holding 0 u16 - a.a bit = 0\nholding 0 u16 - a.b bit = 1");
-    assert!(plan(&bits, 125)[0].split(&bits.values).is_none(), "one register, whatever its bits are called");
+    assert!(plan(&bits)[0].split(&bits.values).is_none(), "one register, whatever its bits are called");
 }
 
 proptest! {
@@ -65,9 +74,9 @@ proptest! {
             let poll = if *slow { "poll = \"slow\"" } else { "-" };
             values += &format!("{} {address} {kind}a.v{at} {poll}\n", tables[*table]);
         }
-        let map = map_of(&format!("no_gaps = {no_gaps}"), &values);
-        let planned = plan(&map, limit);
-        prop_assert_eq!(&planned, &plan(&map, limit));
+        let map = map_of(&format!("no_gaps = {no_gaps}\nregisters_max = {limit}"), &values);
+        let planned = plan(&map);
+        prop_assert_eq!(&planned, &plan(&map));
         let mut seen: Vec<usize> = planned.iter().flat_map(|read| read.values.clone()).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..map.values.len()).collect::<Vec<_>>());

@@ -39,7 +39,7 @@ impl Told {
 }
 
 fn unit(id: u8, values: &str) -> UnitOptions {
-    UnitOptions { unit: id, map: map_of("", values), instance: "x".into(), interval_ms: 1_000, registers_max: 125 }
+    UnitOptions { unit: id, map: map_of("", values), instance: "x".into(), interval_ms: 1_000 }
 }
 
 const fn line(framing: Framing, baud: Option<u32>) -> LineOptions {
@@ -168,6 +168,32 @@ fn a_refused_register_is_found_left_out_and_tried_again_later() {
     assert!((3..=6).contains(&finding), "{finding} refusals to find one register of twelve, and one later");
     let good = told.readings.iter().filter(|reading| reading.path == "a.v6").count() as u64;
     assert!(good >= 655, "the others keep their rate: {good} in 660 s, {asked} questions");
+}
+
+/// A device that refuses everything while it starts, and register 5 for ever.
+#[test]
+fn a_passing_refusal_leaves_the_reads_together_again() {
+    let values: String = (0..12).map(|at| format!("holding {at} u16 - a.v{at} -\n")).collect();
+    let mut poller = Poller::new(line(Framing::Rtu, Some(9_600)), vec![unit(1, &values)], 0);
+    let (mut now_ms, mut told, mut last) = (0, Told::default(), Vec::new());
+    while now_ms < EXCLUDED_RETRY_MS + 60_000 {
+        match poller.next(now_ms) {
+            Action::Wait { until_ms } => now_ms = until_ms,
+            Action::Ask(Ask { request, .. }) => {
+                let is_refused = now_ms < 5_000 || (request.address..request.address + request.count).contains(&5);
+                if (EXCLUDED_RETRY_MS + 58_500..EXCLUDED_RETRY_MS + 59_500).contains(&now_ms) {
+                    last.push((request.address, request.count));
+                }
+                now_ms += 20;
+                let data = zeros(&request);
+                let answer = if is_refused { Answer::Exception(Exception(2)) } else { Answer::Data(&data) };
+                poller.done(now_ms, 0.0, Outcome::Answer(answer), &mut told);
+            }
+        }
+    }
+    last.sort_unstable();
+    assert_eq!(last, [(0, 5), (6, 6)], "around the one that is still refused");
+    assert_eq!(told.count(REASON_EXCLUDED), 13, "twelve, and one again: {:?}", told.dropped);
 }
 
 #[test]

@@ -116,6 +116,17 @@ impl Fragments {
         }
     }
 
+    /// Gives up all messages in the making.
+    pub fn end(&mut self) {
+        self.lost += self.making.drain(..).map(|message| u64::from(message.taken)).sum::<u64>();
+    }
+
+    /// Bytes of memory that are held.
+    pub fn held_bytes(&self) -> usize {
+        let payloads = self.making.iter().map(|message| message.payload.capacity()).sum::<usize>();
+        self.making.capacity() * size_of::<Message>() + payloads + self.whole.capacity()
+    }
+
     fn give_up(&mut self, at: usize) {
         self.lost += u64::from(self.making.swap_remove(at).taken);
     }

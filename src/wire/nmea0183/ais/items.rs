@@ -1,8 +1,6 @@
 //! Fields of AIS messages that one rule can read: where the bits stand and what they mean. The tables are in
 //! [`super::service`] and [`super::weather`].
 
-use std::borrow::Cow;
-
 use super::bits::Bits;
 use crate::reading::{Quality, Value};
 use crate::wire::Emit;
@@ -77,10 +75,15 @@ pub fn place(bits: &Bits<'_>, at: usize, width: usize, parts: f64) -> Option<Pla
 
 /// Makes a reading of each item that the message holds whole.
 pub fn read(items: &'static [Item], bits: &Bits<'_>, emit: &mut Emit<'_>) {
-    for item in items {
-        let end = item.at + item.width + if matches!(item.form, Form::Tenths) { item.width - 1 } else { 0 };
-        if let (true, Some(value)) = (end <= bits.count(), item.read(bits)) {
-            emit.push(Cow::Borrowed(item.path), Cow::Borrowed(item.instance), value, Quality::Good);
-        }
+    for (item, value) in values(items, bits) {
+        emit.push(item.path, item.instance, value, Quality::Good);
     }
+}
+
+/// The items that the message holds whole, and their values.
+pub fn values(items: &'static [Item], bits: &Bits<'_>) -> impl Iterator<Item = (&'static Item, Value)> {
+    items.iter().filter_map(|item| {
+        let end = item.at + item.width + if matches!(item.form, Form::Tenths) { item.width - 1 } else { 0 };
+        Some((item, item.read(bits).filter(|_| end <= bits.count())?))
+    })
 }

@@ -38,6 +38,16 @@ impl Ais {
         self.unread
     }
 
+    /// The connection ended: messages in the making are given up.
+    pub fn end(&mut self) {
+        self.fragments.end();
+    }
+
+    /// Bytes of memory that are held.
+    pub fn held_bytes(&self) -> usize {
+        self.fragments.held_bytes() + self.bytes.capacity()
+    }
+
     /// Takes one VDM or VDO sentence; emits readings when it completes a message.
     pub fn take(&mut self, fields: &Fields<'_>, own: bool, emit: Emit<'_>) -> Result<Result<(), Rejected>, BadField> {
         let fragment = fragment(fields, emit.source(), own)?;

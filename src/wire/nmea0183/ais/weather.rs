@@ -1,9 +1,10 @@
 //! Weather and water in AIS broadcasts of the IMO: type 8, area 1, function 31 (SN.1/Circ.289) and the older function
-//! 11 (SN.1/Circ.236). The station tells of its own place: its context.
+//! 11 (SN.1/Circ.236). A station on shore tells of several places, none of which need be its own: the place is the
+//! instance of all readings, and no position of the station.
 
 use super::bits::Bits;
-use super::items::{Form, Item, item};
-use crate::reading::Value;
+use super::items::{self, Form, Item, item};
+use crate::reading::{Quality, Value};
 use crate::wire::Emit;
 use crate::wire::nmea0183::special::CELSIUS_K;
 use crate::wire::nmea0183::table::{DEG_RAD, KNOT_M_S, NAUTICAL_MILE_M};
@@ -139,8 +140,71 @@ pub fn read(bits: &Bits<'_>, emit: &mut Emit<'_>) {
         _ => return,
     };
     let (longitude, latitude) = (f64::from(longitude) / 60_000.0, f64::from(latitude) / 60_000.0);
+    let mut place = String::new();
     if bits.count() >= 105 && longitude.abs() <= 180.0 && latitude.abs() <= 90.0 {
-        emit.good("navigation.position", Value::Position { latitude, longitude });
+        place = instance(latitude, longitude);
+        emit.push(
+            "environment.observed.position",
+            place.clone(),
+            Value::Position { latitude, longitude },
+            Quality::Good,
+        );
     }
-    super::items::read(items, bits, emit);
+    for (item, value) in items::values(items, bits) {
+        let dot = if place.is_empty() || item.instance.is_empty() { "" } else { "." };
+        emit.push(item.path, format!("{place}{dot}{}", item.instance), value, Quality::Good);
+    }
+}
+
+/// A place as an instance: `60.275N26.442E`. Thousandths of a degree are 111 m, in which most buoys swing.
+fn instance(latitude: f64, longitude: f64) -> String {
+    let (north, east) = (if latitude < 0.0 { 'S' } else { 'N' }, if longitude < 0.0 { 'W' } else { 'E' });
+    format!("{:.3}{north}{:.3}{east}", latitude.abs(), longitude.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_to_a_thousandth_of_a_degree() {
+        assert_eq!(instance(60.275_4, 26.442), "60.275N26.442E");
+        assert_eq!(instance(-0.000_1, -179.999_9), "0.000S180.000W");
+    }
+
+    /// A type 8 of function 31 with this place in thousandths of a minute, in the armour; 10 kn of wind, and a knot of
+    /// current on the surface and below.
+    fn told(longitude: i32, latitude: i32) -> Vec<String> {
+        let mut bits = vec![false; 360];
+        let mut set = |at: usize, width: usize, value: i32| {
+            (0..width).for_each(|nth| bits[at + nth] = value >> (width - 1 - nth) & 1 == 1);
+        };
+        let place = [(56, 25, longitude), (81, 24, latitude)];
+        let rest = [(0, 6, 8), (40, 10, 1), (50, 6, 31), (122, 7, 10), (215, 8, 10), (232, 8, 10), (254, 8, 10)];
+        place.into_iter().chain(rest).for_each(|(at, width, value)| set(at, width, value));
+        let six = |six: &[bool]| six.iter().fold(0, |sum, bit| sum << 1 | u8::from(*bit));
+        let payload: Vec<u8> = bits.chunks(6).map(six).map(|six| six + if six < 40 { 48 } else { 56 }).collect();
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        let bits = Bits::unpack(&payload, 0, &mut bytes).unwrap();
+        read(&bits, &mut Emit::new(&mut out, crate::wire::Source::Unit(1), None));
+        let is_of_interest =
+            |path: &str| ["position", "speedOverGround", "drift"].iter().any(|end| path.ends_with(end));
+        let all = out.into_iter().filter(|told| is_of_interest(&told.path));
+        all.map(|told| format!("{}#{}", told.path, told.instance)).collect()
+    }
+
+    #[test]
+    fn each_place_that_a_station_tells_of_is_an_instance_and_none_is_its_own() {
+        let of = |place: &str, dot: &str| {
+            let paths = [("observed.position", ""), ("wind.speedOverGround", ""), ("current.drift", "")];
+            let all = paths.into_iter().chain([("current.drift", "2"), ("current.drift", "3")]);
+            let one = |(path, level): (&str, &str)| {
+                format!("environment.{path}#{place}{}{level}", if level.is_empty() { "" } else { dot })
+            };
+            all.map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(told(26_442 * 60, 60_275 * 60), of("60.275N26.442E", "."));
+        assert_eq!(told(-26_962 * 60, 60_371 * 60), of("60.371N26.962W", "."));
+        assert_eq!(told(181 * 60_000, 91 * 60_000), of("", "")[1..], "no place");
+    }
 }

@@ -129,7 +129,7 @@ pub const ALC: SentenceSpec = row(
         field("sequence", "0 to 99"),
         field("alerts", "in this sentence"),
     ],
-    Special::AlertList,
+    Special::Fields(alert::alc),
 );
 
 const COMMAND_FIELDS: &[FieldSpec] = &[

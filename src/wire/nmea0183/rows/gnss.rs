@@ -130,12 +130,11 @@ pub const GBS: SentenceSpec = SentenceSpec {
         report("navigation.gnss.latitudeError", Take::Number(&[number(1, 1.0)], 0.0, ERROR_M_MAX)),
         report("navigation.gnss.longitudeError", Take::Number(&[number(2, 1.0)], 0.0, ERROR_M_MAX)),
         optional("navigation.gnss.altitudeError", Take::Number(&[number(3, 1.0)], 0.0, ERROR_M_MAX)),
-        optional("navigation.gnss.failedSatellite", Take::Whole(4, special::SATELLITE_MAX)),
         optional("navigation.gnss.missedDetectionProbability", Take::Number(&[number(5, 1.0)], 0.0, 1.0)),
         optional("navigation.gnss.bias", Take::Number(&[number(6, 1.0)], -1e9, 1e9)),
         optional("navigation.gnss.biasDeviation", Take::Number(&[number(7, 1.0)], 0.0, 1e9)),
     ],
-    special: Special::None,
+    special: Special::Talker(special::gbs),
 };
 
 pub const GST: SentenceSpec = SentenceSpec {

@@ -187,35 +187,31 @@ const POINT_BEARING_TRUE: Take = Take::Number(&[number(5, DEG_RAD).fixed(6, b'T'
 const POINT_BEARING_MAGNETIC: Take = Take::Number(&[number(7, DEG_RAD).fixed(8, b'M')], 0.0, 360.0);
 const POINT_DISTANCE: Take = Take::Number(&[number(9, NAUTICAL_MILE_M).fixed(10, b'N')], 0.0, RANGE_NM_MAX);
 
-pub const BWC: SentenceSpec = SentenceSpec {
-    formatter: "BWC",
-    meaning: "bearing and distance to waypoint, great circle",
-    fields: POINT_FIELDS,
-    time: TimeRule::Utc(0, POINT_VALID),
-    readings: &[
-        optional("navigation.courseGreatCircle.nextPoint.position", Take::Position(1)).valid(POINT_VALID),
-        report("navigation.courseGreatCircle.nextPoint.bearingTrue", POINT_BEARING_TRUE).valid(POINT_VALID),
-        optional("navigation.courseGreatCircle.nextPoint.bearingMagnetic", POINT_BEARING_MAGNETIC).valid(POINT_VALID),
-        report("navigation.courseGreatCircle.nextPoint.distance", POINT_DISTANCE).valid(POINT_VALID),
-        optional("navigation.courseGreatCircle.nextPoint.name", Take::Text(11)),
-    ],
-    special: Special::None,
-};
+/// A row of the waypoint that a course leads to.
+macro_rules! next_point {
+    ($formatter:literal, $meaning:literal, $course:literal) => {
+        SentenceSpec {
+            formatter: $formatter,
+            meaning: $meaning,
+            fields: POINT_FIELDS,
+            time: TimeRule::Utc(0, POINT_VALID),
+            readings: &[
+                optional(concat!($course, ".nextPoint.position"), Take::Position(1)).valid(POINT_VALID),
+                report(concat!($course, ".nextPoint.bearingTrue"), POINT_BEARING_TRUE).valid(POINT_VALID),
+                optional(concat!($course, ".nextPoint.bearingMagnetic"), POINT_BEARING_MAGNETIC).valid(POINT_VALID),
+                report(concat!($course, ".nextPoint.distance"), POINT_DISTANCE).valid(POINT_VALID),
+                optional(concat!($course, ".nextPoint.name"), Take::Text(11)),
+            ],
+            special: Special::None,
+        }
+    };
+}
 
-pub const BWR: SentenceSpec = SentenceSpec {
-    formatter: "BWR",
-    meaning: "bearing and distance to waypoint, rhumb line",
-    fields: POINT_FIELDS,
-    time: TimeRule::Utc(0, POINT_VALID),
-    readings: &[
-        optional("navigation.courseRhumbline.nextPoint.position", Take::Position(1)).valid(POINT_VALID),
-        report("navigation.courseRhumbline.nextPoint.bearingTrue", POINT_BEARING_TRUE).valid(POINT_VALID),
-        optional("navigation.courseRhumbline.nextPoint.bearingMagnetic", POINT_BEARING_MAGNETIC).valid(POINT_VALID),
-        report("navigation.courseRhumbline.nextPoint.distance", POINT_DISTANCE).valid(POINT_VALID),
-        optional("navigation.courseRhumbline.nextPoint.name", Take::Text(11)),
-    ],
-    special: Special::None,
-};
+pub const BWC: SentenceSpec =
+    next_point!("BWC", "bearing and distance to waypoint, great circle", "navigation.courseGreatCircle");
+
+pub const BWR: SentenceSpec =
+    next_point!("BWR", "bearing and distance to waypoint, rhumb line", "navigation.courseRhumbline");
 
 pub const AAM: SentenceSpec = SentenceSpec {
     formatter: "AAM",

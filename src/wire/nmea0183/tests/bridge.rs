@@ -120,6 +120,15 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.gnss.satellite.signalToNoise#GB4 = 32.000000000",
 ])]
 #[case::gsv_none("GPGSV,1,1,00", &["navigation.gnss.satellitesInView#GP = 0"])]
+#[case::gbs_of_galileo("GNGBS,200254.00,2.8,2.1,4.4,05,0.1,-2.5,1.5,3,1", &[
+    "navigation.gnss.latitudeError = 2.800000000",
+    "navigation.gnss.longitudeError = 2.100000000",
+    "navigation.gnss.altitudeError = 4.400000000",
+    "navigation.gnss.missedDetectionProbability = 0.100000000",
+    "navigation.gnss.bias = -2.500000000",
+    "navigation.gnss.biasDeviation = 1.500000000",
+    "navigation.gnss.failedSatellite = 'GA5'",
+])]
 #[case::gbs("GPGBS,200254.00,2.8,2.1,4.4,,,,", &[
     "navigation.gnss.latitudeError = 2.800000000",
     "navigation.gnss.longitudeError = 2.100000000",
@@ -224,6 +233,9 @@ use crate::wire::notification::{AlarmState, Notification};
     "navigation.radarTargets.name#3 = 'THREE'",
 ])]
 #[case::wpl("GPWPL,4917.16,N,12310.64,W,0/0 3", &["navigation.waypoints.position#003 = 49.286000000 -123.177333333"])]
+#[case::navtex("CRNRX,001,001,00,IE69,1,135600,27,06,2001,241,3,A,ICE^2C FOG^0D^0A", &[
+    "communication.navtex = 'ICE, FOG'"])]
+#[case::safety_net("CSSMB,001,001,0,001,WIND ^25^zz^2", &["communication.safetyNet = 'WIND %^zz^2'"])]
 #[case::txt("GNTXT,01,01,02,u-blox ^2A AG", &["communication.text#02 = 'u-blox * AG'"])]
 #[case::epv("AIEPV,R,AI,503123450,101,38400", &["communication.equipmentProperty#101 = '38400'"])]
 #[case::password("IISPW,EPV,211000001,2,SESAME", &[])]
@@ -317,9 +329,14 @@ fn an_alert_of_two_sentences_is_told_once_and_alone_if_the_second_does_not_come(
     let whole = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST: NO HEADING");
     let alone = alert("alert#XYZ512.1", AlarmState::Alarm, Some(false), "HEADING LOST");
     assert_eq!(alerts(&[first, second, first, second]), [whole.clone(), whole.clone()]);
-    assert_eq!(alerts(&[first]), []);
-    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole]);
+    assert_eq!(alerts(&[first]), [], "its second may come yet");
+    assert_eq!(alerts(&[first, "AASPW,EPV,ABC,1,TIGER"]).len(), 0, "another talker says nothing of it");
+    assert_eq!(alerts(&[first, first, second]), [alone.clone(), whole.clone()]);
     assert_eq!(alerts(&[first, "IIALC,01,01,00,1,XYZ,0512,1,2", "IIALC,01,01,01,0"]), slice::from_ref(&alone));
+    for other in ["IISPW,EPV,ABC,1,TIGER", "IIXXX,1", "IIALC,01,01,01,0"] {
+        assert_eq!(alerts(&[first, other, other]), slice::from_ref(&alone), "{other}");
+    }
+    assert_eq!(alerts(&[first, "IISPW,EPV,ABC,1,TIGER", second]), [alone.clone(), whole.clone()]);
     // Eight other talkers wait already.
     let others = ["AA", "AB", "AC", "AD", "AE", "AF", "AG", "AH"].map(|talker| first.replacen("II", talker, 1));
     let lines: Vec<_> = others.iter().map(String::as_str).chain([first]).collect();
