@@ -8,10 +8,10 @@ use std::str::FromStr;
 use super::format::Format;
 use super::voice::Protocol;
 
-/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; Modbus over serial line, 2.2;
-/// an NGT-1 for all else.
+/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; for Modbus what the gateway has,
+/// as most meters do when they are delivered; an NGT-1 for all else.
 const BAUD_SENTENCES: u32 = 4_800;
-const BAUD_MODBUS: u32 = 19_200;
+const BAUD_MODBUS: u32 = 9_600;
 const BAUD_FRAMES: u32 = 115_200;
 
 /// What may stand before the `=`.
@@ -232,6 +232,7 @@ mod tests {
         assert_eq!("tcp://127.0.0.1:1".parse::<Channel>().unwrap().to_string(), "nmea0183=tcp://127.0.0.1:1");
         let usual = |text: &str| text.parse::<Channel>().unwrap().to_string();
         assert_eq!(usual("serial:/dev/ttyS0"), "nmea0183=serial:/dev/ttyS0@4800");
+        assert_eq!(usual("modbus=serial:/dev/ttyS0"), "modbus=serial:/dev/ttyS0@9600");
         assert_eq!(usual("nmea2000+actisense=serial:/dev/ttyS0"), "nmea2000+actisense=serial:/dev/ttyS0@115200");
     }
 

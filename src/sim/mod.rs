@@ -39,7 +39,6 @@ pub use geo::Place;
 pub use packet::{Body, Count, Packet};
 pub use sentence::Spoken;
 pub use serve::{SimError, SimHandle, SimOptions, run, serve};
-pub use telegram::{Telegram, Transport};
-pub use units::{MODBUS_UNITS, modbus_devices};
+pub use units::MODBUS_UNITS;
 pub use vessel::{Start, Vessel};
 pub use voice::{Protocol, Round, Voice};

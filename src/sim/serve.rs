@@ -17,14 +17,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stamp};
 
 use super::batch::{Batch, Ledger, Taken};
 use super::channel::{Channel, ChannelError, Output};
 use super::devices::{DEVICES_MAX, Devices, Pace, RATE_MILLIHERTZ_MAX};
 use super::faults::{Fault, Faults};
 use super::iec61162_450::DATAGRAM_HEAD;
-use super::modbus::ModbusDevices;
 use super::outputs::Answering;
 use super::packet::{Body, Packet};
 use super::ports::Port;
@@ -237,8 +236,8 @@ impl SimHandle {
         self.taken_by_output()
     }
 
-    /// Opens a line on which Modbus devices are asked.
-    async fn answer(&mut self, channel: &Channel, devices: Arc<ModbusDevices>) -> Result<(), SimError> {
+    /// Opens a line on which the Modbus devices of a vessel are asked.
+    async fn answer(&mut self, channel: &Channel, vessel: &Arc<Mutex<Vessel>>, faults: Faults) -> Result<(), SimError> {
         let (line, place) = match &channel.to {
             &Output::TcpListen(address) => {
                 let (listener, bound) = listen(address).await?;
@@ -247,10 +246,12 @@ impl SimHandle {
             }
             output => {
                 let (port, place) = open_port(output)?;
-                (Answering::Serial(port), place)
+                (Answering::Serial(port, output.clone()), place)
             }
         };
-        self.ledgers.push((named(channel, &place), Arc::default()));
+        let ledger = Arc::<Ledger>::default();
+        self.ledgers.push((named(channel, &place), Arc::clone(&ledger)));
+        let devices = modbus_devices(vessel, faults, ledger);
         self.tasks.push(tokio::spawn(outputs::modbus(devices, line, self.stop.clone())));
         Ok(())
     }
@@ -339,9 +340,11 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
     let (mut parts, mut dealt) = (Vec::new(), 0);
     let hands = options.outputs.iter().filter(|channel| takes_devices(channel)).count();
     let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
-    for channel in &options.outputs {
+    for (number, channel) in (0..).zip(&options.outputs) {
+        // Each output has troubles of its own, of the one ship.
+        let faults = Faults::new(options.seed.wrapping_add(number), &options.faults);
         if channel.protocol == Protocol::Modbus {
-            handle.answer(channel, modbus_devices(&vessel)).await?;
+            handle.answer(channel, &vessel, faults).await?;
             continue;
         }
         let (queue, ledger) = handle.open(channel, options.client_batches_max).await?;
@@ -349,9 +352,8 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
         let numbers: Vec<u32> = (0..options.devices).filter(mine).collect();
         let devices = Devices::new(numbers.into_iter(), options.device_millihertz);
         dealt += usize::from(takes_devices(channel));
-        // Each output has troubles of its own, of the one ship.
-        let faults = Faults::new(options.seed.wrapping_add(parts.len() as u64), &options.faults);
-        parts.push(Part { voice: Voice::new(channel.protocol, options.seed, faults), devices, queue, ledger });
+        let voice = Voice::new(channel.protocol, options.seed, faults);
+        parts.push(Part { voice, devices, batch: Batch::default(), queue, ledger });
     }
     let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
     // First, so that it is waited for first: the outputs end when it does.
@@ -377,13 +379,18 @@ pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken)
     }
     shutdown.cancelled().await;
     for taken in handle.stop_by_output().await {
-        let Taken { output, readings, maybe, unsent, faults } = taken;
-        eprint!("simulated vessel: {output}: {readings} readings were taken");
+        let Taken { output, readings, maybe, unsent, answers, faults } = taken;
+        eprint!("simulated vessel: {output}: ");
+        if answers > 0 {
+            eprint!("{answers} questions were answered");
+        } else {
+            eprint!("{readings} readings were taken");
+        }
         if maybe > 0 {
             eprint!(", up to {maybe} more may come of them");
         }
         if unsent > 0 {
-            eprint!(", {unsent} found no room");
+            eprint!(", {unsent} never went out");
         }
         for (name, count) in faults {
             eprint!(", {name} {count}");
@@ -400,17 +407,47 @@ type Queued = mpsc::Sender<Arc<Batch>>;
 struct Part {
     voice: Voice,
     devices: Devices,
+    /// What is said since the last batch was handed over; the output is unplugged while it says so.
+    batch: Batch,
     queue: Queued,
     ledger: Arc<Ledger>,
 }
 
 impl Part {
-    /// Hands a batch over. What does not fit is dropped and counted: an output never holds up another.
-    fn tell(&self, batch: Batch) {
+    /// One round of the vessel's. Pulling or putting in the plug begins a batch: what was said before goes out.
+    fn say(&mut self, vessel: &Vessel, now: Stamp) {
+        let round = self.voice.say(vessel, now);
+        if self.batch.unplug == round.plugged {
+            self.hand_over();
+            self.batch.unplug = !round.plugged;
+        }
+        self.batch.extend(round.packets);
+        self.ledger.faults(self.voice.faults());
+    }
+
+    /// What the devices say in one tick. Unplugged, they speak to nobody.
+    fn measure(&mut self, tick_ms: u64) {
+        let mut said: Vec<Spoken> = Vec::new();
+        self.devices.tick(tick_ms, &mut said);
+        if self.batch.unplug {
+            self.ledger.unsent(said.iter().map(Spoken::count).sum());
+            return;
+        }
+        self.batch.extend(said.into_iter().map(|spoken| Packet {
+            count: spoken.count(),
+            message: 1,
+            ..Packet::noise(Body::Bytes(spoken.sentence.into_bytes()))
+        }));
+    }
+
+    /// Hands the batch over. What does not fit is dropped and counted: an output never holds up another.
+    fn hand_over(&mut self) {
+        let next = Batch { unplug: self.batch.unplug, ..Batch::default() };
+        let batch = std::mem::replace(&mut self.batch, next);
         match self.queue.try_send(Arc::new(batch)) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
-                self.ledger.unsent(&batch);
+                self.ledger.unsent(batch.count());
             }
         }
     }
@@ -473,29 +510,19 @@ impl Director {
     }
 
     fn tell(&mut self) {
-        let mut batches: Vec<Batch> = self.parts.iter().map(|_| Batch::default()).collect();
         let due = self.pace.as_mut().map_or(0, |pace| pace.due(self.tick_ms));
         for _ in 0..due {
             let now = self.clock.now().wall;
             // A vessel is valid at every instant, so a panic elsewhere does no harm.
             let mut vessel = self.vessel.lock().unwrap_or_else(PoisonError::into_inner);
             vessel.advance(now);
-            for (part, batch) in self.parts.iter_mut().zip(&mut batches) {
-                let round = part.voice.say(&vessel, now);
-                batch.unplug = !round.plugged;
-                batch.extend(round.packets);
-                part.ledger.faults(part.voice.faults());
+            for part in &mut self.parts {
+                part.say(&vessel, now);
             }
         }
-        for (part, mut batch) in self.parts.iter_mut().zip(batches) {
-            let mut said: Vec<Spoken> = Vec::new();
-            part.devices.tick(self.tick_ms, &mut said);
-            batch.extend(said.into_iter().map(|spoken| Packet {
-                count: spoken.count(),
-                message: 1,
-                ..Packet::noise(Body::Bytes(spoken.sentence.into_bytes()))
-            }));
-            part.tell(batch);
+        for part in &mut self.parts {
+            part.measure(self.tick_ms);
+            part.hand_over();
         }
     }
 }
@@ -503,7 +530,6 @@ impl Director {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Stamp;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpStream, UdpSocket};
 

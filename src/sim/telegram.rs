@@ -32,7 +32,7 @@ const TRANSPORT_BYTES: usize = 7;
 
 /// How a payload is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// One frame; 8 bytes at most.
     Single,
     /// NMEA 2000's fast packet: up to 223 bytes.
@@ -43,7 +43,7 @@ pub enum Transport {
 
 /// A PGN with its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telegram {
+pub(crate) struct Telegram {
     /// Who sends what to whom.
     pub identifier: Identifier,
     /// How it is carried.
