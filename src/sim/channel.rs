@@ -15,7 +15,7 @@ const BAUD_MODBUS: u32 = 9_600;
 const BAUD_FRAMES: u32 = 115_200;
 
 /// What may stand before the `=`.
-const PROTOCOLS: [(&str, Protocol); 11] = [
+const PROTOCOLS: [(&str, Protocol); 13] = [
     ("nmea0183", Protocol::Nmea0183),
     ("iec61162-450", Protocol::Iec61162450),
     ("nmea2000+ydwg", Protocol::Nmea2000(Format::Ydwg)),
@@ -26,6 +26,8 @@ const PROTOCOLS: [(&str, Protocol); 11] = [
     ("j1939+candump", Protocol::J1939(Format::Candump)),
     ("j1939+actisense", Protocol::J1939(Format::Actisense)),
     ("j1939", Protocol::J1939(Format::Can)),
+    ("can+candump", Protocol::Can(Format::Candump)),
+    ("can", Protocol::Can(Format::Can)),
     ("modbus", Protocol::Modbus),
 ];
 
@@ -85,8 +87,8 @@ pub enum ChannelError {
     },
     /// Frames need an interface, and an interface takes nothing else.
     #[error(
-        "`{channel}` does not fit: nmea2000 and j1939 alone are frames for can:INTERFACE; with +ydwg, +candump or \
-         +actisense they are bytes for every other place"
+        "`{channel}` does not fit: nmea2000, j1939 and can alone are frames for can:INTERFACE; with +candump, and the \
+         first two with +ydwg or +actisense, they are bytes for every other place"
     )]
     Frames {
         /// What was written.
@@ -115,7 +117,10 @@ fn protocols() -> String {
 impl Channel {
     /// Whether what is spoken fits the place.
     pub(crate) fn check(&self) -> Result<(), ChannelError> {
-        let frames = matches!(self.protocol, Protocol::Nmea2000(Format::Can) | Protocol::J1939(Format::Can));
+        let frames = matches!(
+            self.protocol,
+            Protocol::Nmea2000(Format::Can) | Protocol::J1939(Format::Can) | Protocol::Can(Format::Can)
+        );
         let udp = matches!(self.to, Output::UdpTo(_) | Output::UdpVia(..));
         if frames != matches!(self.to, Output::Can(_)) {
             return Err(ChannelError::Frames { channel: self.to_string() });
@@ -224,6 +229,8 @@ mod tests {
             "nmea2000+candump=stdout",
             "nmea2000=can:vcan0",
             "j1939+ydwg=tcp://[::1]:0",
+            "can+candump=tcp://127.0.0.1:0",
+            "can=can:vcan1",
             "modbus=tcp://127.0.0.1:502",
             "modbus=pty:run/meter",
         ] {

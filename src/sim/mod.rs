@@ -8,6 +8,7 @@ mod ais;
 mod batch;
 mod channel;
 mod client;
+mod dbc;
 mod device;
 mod devices;
 mod faults;

@@ -156,15 +156,12 @@ fn depth(telling: &Telling<'_>) -> Vec<Payload> {
     vec![depth.signed(TRANSDUCER_DEPTH_M, 0.001, 16).holds(1).part(10, 8)]
 }
 
-/// Reference 2: apparent. Then 3: true, to the boat and the water.
+/// Reference 2: apparent. Then 4: true, in relation to the bow and the water.
 fn wind(telling: &Telling<'_>) -> Vec<Payload> {
-    let vessel = telling.vessel;
-    let (angle, speed) = vessel.apparent_wind();
-    let from = vessel.weather.wind_direction.value;
-    let row = |speed: f64, angle: f64, reference: u64| {
+    let row = |(angle, speed): (f64, f64), reference: u64| {
         sid(telling).value(speed, 0.01, 16).value(radians(angle), RADIANS, 16).part(reference, 3).absent(21)
     };
-    vec![row(speed, angle, 2), row(vessel.weather.wind_speed_ms.value, from - vessel.heading, 4)]
+    vec![row(telling.vessel.apparent_wind(), 2), row(telling.vessel.wind_over_water(), 4)]
 }
 
 /// Instance 0; no trim.

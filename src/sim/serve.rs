@@ -342,17 +342,16 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
     let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
     for (number, channel) in (0..).zip(&options.outputs) {
         // Each output has troubles of its own, of the one ship.
-        let faults = Faults::new(options.seed.wrapping_add(number), &options.faults);
-        if channel.protocol == Protocol::Modbus {
-            handle.answer(channel, &vessel, faults).await?;
+        let faults = || Faults::new(options.seed.wrapping_add(number), &options.faults);
+        let Some(voice) = Voice::new(channel.protocol, options.seed, faults()) else {
+            handle.answer(channel, &vessel, faults()).await?;
             continue;
-        }
+        };
         let (queue, ledger) = handle.open(channel, options.client_batches_max).await?;
         let mine = |number: &u32| takes_devices(channel) && *number as usize % hands == dealt;
         let numbers: Vec<u32> = (0..options.devices).filter(mine).collect();
         let devices = Devices::new(numbers.into_iter(), options.device_millihertz);
         dealt += usize::from(takes_devices(channel));
-        let voice = Voice::new(channel.protocol, options.seed, faults);
         parts.push(Part { voice, devices, batch: Batch::default(), queue, ledger });
     }
     let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
@@ -530,6 +529,8 @@ impl Director {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::faults::FaultKind;
+    use crate::sim::packet::Count;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpStream, UdpSocket};
 
@@ -585,6 +586,39 @@ mod tests {
         let count = far.recv(&mut buffer).await.unwrap();
         assert!(count <= 1_400 && buffer[..count].ends_with(b"\r\n"));
         assert!(sim.stop().await > 0);
+    }
+
+    #[tokio::test]
+    async fn an_output_stays_unplugged_for_its_rounds_however_fast_the_tick() {
+        let faults = [Fault { kind: FaultKind::Unplug, probability: 0.2 }];
+        let options = SimOptions { devices: 1, ..SimOptions::vessel(1, Output::TcpListen(LOOPBACK)) };
+        let (queue, mut batches) = mpsc::channel(8_192);
+        let ledger = Arc::<Ledger>::default();
+        let part = Part {
+            voice: Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &faults)).expect("it speaks"),
+            devices: Devices::new(0..1, 1_000),
+            batch: Batch::default(),
+            queue,
+            ledger: Arc::clone(&ledger),
+        };
+        let vessel = Arc::new(Mutex::new(Vessel::new(1, options.start)));
+        let mut director = Director::new(&options, vessel, vec![part], clock(), CancellationToken::new());
+        // 100 s, 50 ticks each.
+        (0..5_000).for_each(|_| director.tell());
+        drop(director);
+        let mut told = Vec::new();
+        while let Ok(batch) = batches.try_recv() {
+            assert!(!batch.unplug || batch.count() == Count::default(), "nothing is said into nowhere");
+            told.push(batch.unplug);
+        }
+        let apart: Vec<usize> = told.chunk_by(|a, b| a == b).filter(|run| run[0]).map(<[bool]>::len).collect();
+        let round_ticks = 1_000 / FAST_TICK_MS as usize;
+        assert!(apart.len() > 2, "{apart:?}");
+        // The last one may be cut short by the end.
+        assert!(apart[..apart.len() - 1].iter().all(|ticks| *ticks >= 5 * round_ticks), "{apart:?}");
+        // The device speaks once a second all the same.
+        let seconds = apart.iter().sum::<usize>() / round_ticks;
+        assert!(ledger.taken("").unsent.abs_diff(seconds as u64) <= apart.len() as u64, "{seconds} s");
     }
 
     #[tokio::test]

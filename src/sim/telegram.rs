@@ -39,6 +39,8 @@ pub(crate) enum Transport {
     Fast,
     /// J1939's broadcast announce message: up to 1,785 bytes.
     Broadcast,
+    /// One frame with an identifier of 11 bits, which stands where others have their PGN; 8 bytes at most.
+    Standard,
 }
 
 /// A PGN with its payload.
@@ -79,6 +81,10 @@ impl Telegram {
             Transport::Single => vec![frame(self.identifier, &self.payload)],
             Transport::Fast => self.fast_packet(),
             Transport::Broadcast => self.broadcast(),
+            Transport::Standard => {
+                let frame = Frame::standard(self.identifier.pgn, &self.payload);
+                vec![frame.expect("the simulator's own identifiers and payloads fit")]
+            }
         }
     }
 

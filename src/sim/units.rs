@@ -20,8 +20,11 @@ pub const MODBUS_UNITS: [(u8, &str, &str); 3] =
 pub(crate) fn modbus_devices(vessel: &Arc<Mutex<Vessel>>, faults: Faults, ledger: Arc<Ledger>) -> Arc<ModbusDevices> {
     let answers = Arc::clone(vessel);
     // A vessel is valid at every instant, so a panic elsewhere does no harm.
-    let value = move |path: &str| answers.lock().unwrap_or_else(PoisonError::into_inner).value(path);
-    let values: Values = Arc::new(move |path| value(path).map_or(Value::Absent, Value::Float));
+    let values: Values = Arc::new(move |path| {
+        let vessel = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = vessel.word(path).map(Value::text);
+        word.or_else(|| vessel.value(path).map(Value::Float)).unwrap_or(Value::Absent)
+    });
     let device = |(unit, name, instance): (u8, &str, &str)| {
         let map = builtin(name).and_then(Result::ok).expect("the maps that come with the program are tested");
         Device { unit, map, instance: instance.to_owned(), values: Arc::clone(&values) }
