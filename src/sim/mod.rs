@@ -40,6 +40,6 @@ pub use geo::Place;
 pub use packet::{Body, Count, Packet};
 pub use sentence::Spoken;
 pub use serve::{SimError, SimHandle, SimOptions, run, serve};
-pub use units::MODBUS_UNITS;
+pub use units::{MODBUS_UNITS, modbus_devices};
 pub use vessel::{Start, Vessel};
 pub use voice::{Protocol, Round, Voice};

@@ -135,12 +135,22 @@ struct Reply {
 impl ModbusDevices {
     /// Devices without faults.
     pub fn new(devices: Vec<Device>) -> Arc<Self> {
-        Self::with_faults(devices, Faults::new(0, &[]), Arc::default())
+        Self::with_faults(devices, Faults::new(0, &[]))
     }
 
-    /// Devices whose answers have faults by lot; the ledger counts both.
-    pub(crate) fn with_faults(devices: Vec<Device>, faults: Faults, ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { devices, state: Mutex::default(), faults: Mutex::new(faults), ledger })
+    /// Devices whose answers have faults by lot.
+    pub fn with_faults(devices: Vec<Device>, faults: Faults) -> Arc<Self> {
+        Arc::new(Self { devices, state: Mutex::default(), faults: Mutex::new(faults), ledger: Arc::default() })
+    }
+
+    /// Counts the answers, and their faults.
+    pub(crate) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// How often each kind of fault was drawn, by its name.
+    pub fn drawn_so_far(&self) -> BTreeMap<&'static str, u64> {
+        self.ledger.taken("").faults
     }
 
     /// From now on `unit` fails like this.
@@ -202,6 +212,16 @@ impl ModbusDevices {
         Some(reply)
     }
 
+    /// What goes back for the whole questions at the front of `bytes`, which it takes: frames, each after a wait.
+    pub fn answers(&self, bytes: &mut Vec<u8>, over_tcp: bool) -> Vec<(Duration, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(question) = cut(bytes, over_tcp) {
+            let (head, body) = question.split_at(if over_tcp { TCP_HEAD_BYTES } else { 0 });
+            all.extend(self.reply(body[0], &body[1..]).map(|reply| (reply.wait, framed(&reply, head))));
+        }
+        all
+    }
+
     /// Answers Modbus TCP on `listener` until dropped.
     pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener) {
         let mut connections = FuturesUnordered::new();
@@ -245,15 +265,10 @@ impl ModbusDevices {
                         0 => return Ok(()),
                         count => bytes.extend_from_slice(&buffer[..count]),
                     }
-                    while let Some(question) = cut(&mut bytes, over_tcp) {
-                        let (head, body) = question.split_at(if over_tcp { TCP_HEAD_BYTES } else { 0 });
-                        let Some(reply) = self.reply(body[0], &body[1..]) else { continue };
-                        let frame = framed(&reply, head);
-                        waiting.push(async move {
-                            tokio::time::sleep(reply.wait).await;
-                            frame
-                        });
-                    }
+                    waiting.extend(self.answers(&mut bytes, over_tcp).into_iter().map(async |(wait, frame)| {
+                        tokio::time::sleep(wait).await;
+                        frame
+                    }));
                 }
             }
         }

@@ -249,9 +249,8 @@ impl SimHandle {
                 (Answering::Serial(port, output.clone()), place)
             }
         };
-        let ledger = Arc::<Ledger>::default();
-        self.ledgers.push((named(channel, &place), Arc::clone(&ledger)));
-        let devices = modbus_devices(vessel, faults, ledger);
+        let devices = modbus_devices(vessel, faults);
+        self.ledgers.push((named(channel, &place), devices.ledger()));
         self.tasks.push(tokio::spawn(outputs::modbus(devices, line, self.stop.clone())));
         Ok(())
     }

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::reading::Value;
 use crate::wire::modbus::map::builtin;
 
-use super::batch::Ledger;
 use super::faults::Faults;
 use super::modbus::{Device, ModbusDevices, Values};
 use super::vessel::Vessel;
@@ -17,7 +16,7 @@ pub const MODBUS_UNITS: [(u8, &str, &str); 3] =
     [(1, "eastron-sdm630", "generator"), (100, "victron-gx-system", "house"), (225, "victron-gx-battery", "house")];
 
 /// The devices of a vessel. They answer with what is true at the moment of the question.
-pub(crate) fn modbus_devices(vessel: &Arc<Mutex<Vessel>>, faults: Faults, ledger: Arc<Ledger>) -> Arc<ModbusDevices> {
+pub fn modbus_devices(vessel: &Arc<Mutex<Vessel>>, faults: Faults) -> Arc<ModbusDevices> {
     let answers = Arc::clone(vessel);
     // A vessel is valid at every instant, so a panic elsewhere does no harm.
     let values: Values = Arc::new(move |path| {
@@ -29,5 +28,5 @@ pub(crate) fn modbus_devices(vessel: &Arc<Mutex<Vessel>>, faults: Faults, ledger
         let map = builtin(name).and_then(Result::ok).expect("the maps that come with the program are tested");
         Device { unit, map, instance: instance.to_owned(), values: Arc::clone(&values) }
     };
-    ModbusDevices::with_faults(MODBUS_UNITS.map(device).into(), faults, ledger)
+    ModbusDevices::with_faults(MODBUS_UNITS.map(device).into(), faults)
 }

@@ -225,7 +225,8 @@ mod tests {
     #[test]
     fn the_way_through_the_water_joins_true_and_apparent_wind_whatever_the_current() {
         let (vessel, _) = hour(6);
-        let along = |(angle, speed): (Degrees, f64)| (speed * angle.to_radians().cos(), speed * angle.to_radians().sin());
+        let along =
+            |(angle, speed): (Degrees, f64)| (speed * angle.to_radians().cos(), speed * angle.to_radians().sin());
         let ((ahead, abeam), apparent) = (along(vessel.wind_over_water()), along(vessel.apparent_wind()));
         assert!(vessel.current.speed() > 0.1);
         assert!((apparent.0 - ahead - vessel.through_water_ms()).abs() < 1e-6 && (apparent.1 - abeam).abs() < 1e-6);
