@@ -8,8 +8,8 @@ use std::str::FromStr;
 use super::format::Format;
 use super::voice::Protocol;
 
-/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; for Modbus what the gateway has,
-/// as most meters do when they are delivered; an NGT-1 for all else.
+/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; for Modbus what the gateway
+/// takes where none are given; an NGT-1 for all else.
 const BAUD_SENTENCES: u32 = 4_800;
 const BAUD_MODBUS: u32 = 9_600;
 const BAUD_FRAMES: u32 = 115_200;

@@ -1,5 +1,5 @@
-//! What a battery monitor says on a CAN bus of its own: the message `Battery` of `configs/dbc/battery-monitor.dbc`, which
-//! is the description that a listener has. Written by hand after it, so that the count is a second opinion.
+//! What a battery monitor says on a CAN bus of its own: the message `Battery` of `configs/dbc/battery-monitor.dbc`,
+//! which is the description that a listener has. Written by hand after it, so that the count is a second opinion.
 
 use super::payload::Payload;
 use super::telegram::{Telegram, Transport};

@@ -11,6 +11,7 @@ mod client;
 mod dbc;
 mod device;
 mod devices;
+mod director;
 mod faults;
 mod format;
 mod geo;

@@ -171,8 +171,8 @@ fn engine_rapid(telling: &Telling<'_>) -> Vec<Payload> {
     vec![speed.value(engine.boost_pa, 100.0, 16).absent_signed(8).absent(16)]
 }
 
-/// Instance 0; neither fuel pressure nor torque. It does not tell its status: which of its bits become readings, and how
-/// often, is the listener's affair, and a count is to be exact.
+/// Instance 0; neither fuel pressure nor torque. It does not tell its status: which of its bits become readings, and
+/// how often, is the listener's affair, and a count is to be exact.
 fn engine_dynamic(telling: &Telling<'_>) -> Vec<Payload> {
     let engine = &telling.vessel.engine;
     let oil = Payload::default().part(0, 8).value(engine.oil_pressure_pa, 100.0, 16);

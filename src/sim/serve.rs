@@ -8,26 +8,23 @@
 //! loses what does not fit, and that is counted.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Stamp};
+use crate::clock::Clock;
 
 use super::batch::{Batch, Ledger, Taken};
 use super::channel::{Channel, ChannelError, Output};
-use super::devices::{DEVICES_MAX, Devices, Pace, RATE_MILLIHERTZ_MAX};
+use super::devices::{DEVICES_MAX, Devices, RATE_MILLIHERTZ_MAX};
+use super::director::{Director, Part, Queued};
 use super::faults::{Fault, Faults};
 use super::iec61162_450::DATAGRAM_HEAD;
 use super::outputs::Answering;
-use super::packet::{Body, Packet};
 use super::ports::Port;
-use super::sentence::Spoken;
 use super::units::modbus_devices;
 use super::vessel::{Start, Vessel};
 use super::voice::{Protocol, Voice};
@@ -41,7 +38,7 @@ pub const CLIENT_BATCHES_MAX: usize = 512;
 const PORT_BATCHES_MAX: usize = 4;
 
 /// The tick under load: a 50th of a second, so that 10,000 readings/s are 50 writes and not 10,000.
-const FAST_TICK_MS: u64 = 20;
+pub(crate) const FAST_TICK_MS: u64 = 20;
 
 /// The tick when nothing is faster than 1 Hz.
 const SLOW_TICK_MS: u64 = 1_000;
@@ -112,7 +109,7 @@ impl SimOptions {
         }
     }
 
-    fn tick_ms(&self) -> u64 {
+    pub(crate) fn tick_ms(&self) -> u64 {
         if self.devices == 0 && self.vessel_millihertz <= 1_000 { SLOW_TICK_MS } else { FAST_TICK_MS }
     }
 }
@@ -398,138 +395,11 @@ pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken)
     Ok(())
 }
 
-/// Where the batches of an output go.
-type Queued = mpsc::Sender<Arc<Batch>>;
-
-/// What is said on one output.
-struct Part {
-    voice: Voice,
-    devices: Devices,
-    /// What is said since the last batch was handed over; the output is unplugged while it says so.
-    batch: Batch,
-    queue: Queued,
-    ledger: Arc<Ledger>,
-}
-
-impl Part {
-    /// One round of the vessel's. Pulling or putting in the plug begins a batch: what was said before goes out.
-    fn say(&mut self, vessel: &Vessel, now: Stamp) {
-        let round = self.voice.say(vessel, now);
-        if self.batch.unplug == round.plugged {
-            self.hand_over();
-            self.batch.unplug = !round.plugged;
-        }
-        self.batch.extend(round.packets);
-        self.ledger.faults(self.voice.faults());
-    }
-
-    /// What the devices say in one tick. Unplugged, they speak to nobody.
-    fn measure(&mut self, tick_ms: u64) {
-        let mut said: Vec<Spoken> = Vec::new();
-        self.devices.tick(tick_ms, &mut said);
-        if self.batch.unplug {
-            self.ledger.unsent(said.iter().map(Spoken::count).sum());
-            return;
-        }
-        self.batch.extend(said.into_iter().map(|spoken| Packet {
-            count: spoken.count(),
-            message: 1,
-            ..Packet::noise(Body::Bytes(spoken.sentence.into_bytes()))
-        }));
-    }
-
-    /// Hands the batch over. What does not fit is dropped and counted: an output never holds up another.
-    fn hand_over(&mut self) {
-        let next = Batch { unplug: self.batch.unplug, ..Batch::default() };
-        let batch = std::mem::replace(&mut self.batch, next);
-        match self.queue.try_send(Arc::new(batch)) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
-                self.ledger.unsent(batch.count());
-            }
-        }
-    }
-}
-
-/// Moves the vessel and says what is due, tick by tick, until it is told to stop and a second is full.
-struct Director {
-    vessel: Arc<Mutex<Vessel>>,
-    /// How often it speaks; none: it does not.
-    pace: Option<Pace>,
-    parts: Vec<Part>,
-    clock: Clock,
-    tick_ms: u64,
-    tick: u64,
-    timer: tokio::time::Interval,
-    stop: CancellationToken,
-}
-
-impl Director {
-    fn new(
-        options: &SimOptions,
-        vessel: Arc<Mutex<Vessel>>,
-        parts: Vec<Part>,
-        clock: Clock,
-        stop: CancellationToken,
-    ) -> Self {
-        let pace = options.vessel.then(|| Pace::new(options.vessel_millihertz, 1.0));
-        let tick_ms = options.tick_ms();
-        let mut timer = interval(Duration::from_millis(tick_ms));
-        // A tick that came late is made up for: the rate promised is kept on average.
-        timer.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        Self { vessel, pace, parts, clock, tick_ms, tick: 0, timer, stop }
-    }
-
-    async fn run(mut self) {
-        self.timer.reset_immediately();
-        while self.next_tick().await {
-            self.tell();
-            // Ticks that are made up for come at once: the outputs get their turns between them.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Waits for the next tick; false when it was stopped and a second is full.
-    async fn next_tick(&mut self) -> bool {
-        if self.tick.is_multiple_of(1_000 / self.tick_ms) {
-            let stopped = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => true,
-                _ = self.timer.tick() => false,
-            };
-            if stopped {
-                return false;
-            }
-        } else {
-            self.timer.tick().await;
-        }
-        self.tick += 1;
-        true
-    }
-
-    fn tell(&mut self) {
-        let due = self.pace.as_mut().map_or(0, |pace| pace.due(self.tick_ms));
-        for _ in 0..due {
-            let now = self.clock.now().wall;
-            // A vessel is valid at every instant, so a panic elsewhere does no harm.
-            let mut vessel = self.vessel.lock().unwrap_or_else(PoisonError::into_inner);
-            vessel.advance(now);
-            for part in &mut self.parts {
-                part.say(&vessel, now);
-            }
-        }
-        for part in &mut self.parts {
-            part.measure(self.tick_ms);
-            part.hand_over();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::faults::FaultKind;
-    use crate::sim::packet::Count;
+    use crate::clock::Stamp;
+    use std::time::Duration;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpStream, UdpSocket};
 
@@ -585,39 +455,6 @@ mod tests {
         let count = far.recv(&mut buffer).await.unwrap();
         assert!(count <= 1_400 && buffer[..count].ends_with(b"\r\n"));
         assert!(sim.stop().await > 0);
-    }
-
-    #[tokio::test]
-    async fn an_output_stays_unplugged_for_its_rounds_however_fast_the_tick() {
-        let faults = [Fault { kind: FaultKind::Unplug, probability: 0.2 }];
-        let options = SimOptions { devices: 1, ..SimOptions::vessel(1, Output::TcpListen(LOOPBACK)) };
-        let (queue, mut batches) = mpsc::channel(8_192);
-        let ledger = Arc::<Ledger>::default();
-        let part = Part {
-            voice: Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &faults)).expect("it speaks"),
-            devices: Devices::new(0..1, 1_000),
-            batch: Batch::default(),
-            queue,
-            ledger: Arc::clone(&ledger),
-        };
-        let vessel = Arc::new(Mutex::new(Vessel::new(1, options.start)));
-        let mut director = Director::new(&options, vessel, vec![part], clock(), CancellationToken::new());
-        // 100 s, 50 ticks each.
-        (0..5_000).for_each(|_| director.tell());
-        drop(director);
-        let mut told = Vec::new();
-        while let Ok(batch) = batches.try_recv() {
-            assert!(!batch.unplug || batch.count() == Count::default(), "nothing is said into nowhere");
-            told.push(batch.unplug);
-        }
-        let apart: Vec<usize> = told.chunk_by(|a, b| a == b).filter(|run| run[0]).map(<[bool]>::len).collect();
-        let round_ticks = 1_000 / FAST_TICK_MS as usize;
-        assert!(apart.len() > 2, "{apart:?}");
-        // The last one may be cut short by the end.
-        assert!(apart[..apart.len() - 1].iter().all(|ticks| *ticks >= 5 * round_ticks), "{apart:?}");
-        // The device speaks once a second all the same.
-        let seconds = apart.iter().sum::<usize>() / round_ticks;
-        assert!(ledger.taken("").unsent.abs_diff(seconds as u64) <= apart.len() as u64, "{seconds} s");
     }
 
     #[tokio::test]

@@ -152,12 +152,12 @@ impl Vessel {
 
     /// Angle from the bow, 0 to 360, and speed of the wind as felt on board.
     pub(crate) fn apparent_wind(&self) -> (Degrees, f64) {
-        self.from_the_bow(self.wind().minus(self.over_ground()))
+        self.off_the_bow(self.wind().minus(self.over_ground()))
     }
 
     /// The same of the true wind, in relation to the water: what instruments work out of the apparent wind and the log.
     pub(crate) fn wind_over_water(&self) -> (Degrees, f64) {
-        self.from_the_bow(self.wind().minus(self.current))
+        self.off_the_bow(self.wind().minus(self.current))
     }
 
     /// The wind over ground, where it blows to.
@@ -166,7 +166,7 @@ impl Vessel {
     }
 
     /// Where a wind comes from, as an angle from the bow, and its speed.
-    fn from_the_bow(&self, wind: Velocity) -> (Degrees, f64) {
+    fn off_the_bow(&self, wind: Velocity) -> (Degrees, f64) {
         ((wind.direction() + 180.0 - self.heading).rem_euclid(360.0), wind.speed())
     }
 
