@@ -376,7 +376,7 @@ pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken)
     for taken in handle.stop_by_output().await {
         let Taken { output, readings, maybe, unsent, answers, faults } = taken;
         eprint!("simulated vessel: {output}: ");
-        if answers > 0 {
+        if output.starts_with("modbus=") {
             eprint!("{answers} questions were answered");
         } else {
             eprint!("{readings} readings were taken");
