@@ -6,6 +6,7 @@ mod broker;
 mod buses;
 
 use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -23,7 +24,8 @@ use crate::shore::{self, RunningShore, ShoreError, hex};
 use crate::sim::{SimError, SimHandle, Taken};
 use crate::store::records::{Edit, FILE_NAME, RecordError};
 use crate::store::sqlite::{self, Kind};
-use crate::store::telemetry::TelemetryReader;
+use crate::store::telemetry::{Query, TelemetryReader};
+use crate::wire::notification::NOTIFICATIONS;
 
 /// The vessel of the demo.
 const VESSEL_ID: &str = "aurora";
@@ -225,9 +227,9 @@ impl Demo {
         let own: u64 = report.buses.iter().map(buses::made_on_board).sum();
         tally.rejected = report.readings_rejected;
         tally.readings_taken = sum(|taken| taken.readings) + own;
-        // Alarms that a device repeats may be told once: as many as came are counted as taken.
-        let more = (tally.readings_stored + tally.rejected).saturating_sub(tally.readings_taken);
-        tally.readings_taken += more.min(sum(|taken| taken.maybe)) + options.lose;
+        // An alarm that a device repeats becomes a reading when it changes: those that are stored were taken. No other
+        // reading can be lost behind them.
+        tally.readings_taken += alarms(&options.dir)?.min(sum(|taken| taken.maybe)) + options.lose;
         tally.with_lost().without_doubles()
     }
 }
@@ -310,6 +312,14 @@ async fn first_work_order(gateway: &RunningGateway) -> Result<(), RecordError> {
         base_version: None,
     };
     gateway.store().edit(edit).await.map(|_| ())
+}
+
+/// How many of the stored readings are alarms.
+fn alarms(dir: &Path) -> Result<u64, DemoError> {
+    let path = Some(format!("{NOTIFICATIONS}*"));
+    let telemetry = TelemetryReader::new(&gateway_dir(dir).join(TELEMETRY_DIR));
+    let report = telemetry.query(&Query { path, ..Query::default() }, |_| ControlFlow::Continue(()));
+    report.map(|report| report.readings as u64).map_err(|e| DemoError::Count(e.to_string()))
 }
 
 /// Counts both databases with SQL, as anybody could with a SQLite shell.

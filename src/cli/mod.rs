@@ -130,11 +130,14 @@ pub struct SimArgs {
 /// What outputs and faults there are.
 const SIM_HELP: &str = "\
 Protocols: nmea0183, iec61162-450, and nmea2000 or j1939 as +ydwg (Yacht Devices RAW), +candump,
-+actisense (NGT-1), or alone for a CAN interface; modbus answers, over TCP or as RTU on a line.
++actisense (NGT-1), or alone for a CAN interface; can (configs/dbc/battery-monitor.dbc) as +candump
+or alone; modbus answers, over TCP or as RTU on a line.
 Addresses: tcp://ADDRESS:PORT (listens), udp://ADDRESS:PORT (sends; @ADDRESS of ours behind it
 chooses the interface), serial:DEVICE[@BAUD], pty, pty:LINK, can:INTERFACE, stdout.
 Faults: garbage, half, endless_line, flood, duplicate, reorder, stuck, not_available, out_of_range,
-time_back, week_rollover, address_churn, unplug.
+time_back, week_rollover, address_churn, unplug. An answer of modbus can have garbage, half, flood
+(another unit's before it), reorder (it is late), not_available (an exception), address_churn
+(another unit id), unplug (there is none).
 
   hawser sim --output nmea0183=pty:gps --output nmea2000+ydwg=tcp://127.0.0.1:1457
   hawser sim --output iec61162-450=udp://239.192.0.1:60001 --fault garbage=0.05";

@@ -1,7 +1,7 @@
 //! The buses of a demo: one vessel, heard on every kind of bus that needs no hardware.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::{DemoError, data_error};
@@ -13,6 +13,10 @@ use crate::sim::{self, Channel, ChannelError, MODBUS_UNITS, SimHandle, SimOption
 
 /// A transmission group of IEC 61162-450 (table 3: MISC), heard on loopback alone.
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 192, 0, 1);
+
+/// What describes the frames of the battery monitor, and its name in the demo's directory.
+const DBC: &str = include_str!("../../configs/dbc/battery-monitor.dbc");
+const DBC_FILE: &str = "battery-monitor.dbc";
 
 /// How long the gateway gets to open its buses before the vessel speaks all the same.
 const OPEN_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -31,12 +35,14 @@ pub(super) struct Buses {
 
 /// Starts the vessel on all buses, silent until [`SimHandle::begin`].
 pub(super) async fn serve(seed: u64, dir: &Path, clock: &Clock) -> Result<(SimHandle, Buses), DemoError> {
-    let port = PathBuf::from(dir).join("serial-port");
+    let (port, dbc) = (dir.join("serial-port"), dir.join(DBC_FILE));
+    std::fs::write(&dbc, DBC).map_err(data_error(&dbc))?;
     let group = format!("{GROUP}:{}", free_udp_port().map_err(data_error(dir))?);
     let outputs = [
         "nmea0183=tcp://127.0.0.1:0".to_owned(),
         "nmea2000+ydwg=tcp://127.0.0.1:0".to_owned(),
         "modbus=tcp://127.0.0.1:0".to_owned(),
+        "can+candump=tcp://127.0.0.1:0".to_owned(),
         format!("iec61162-450=udp://{group}@127.0.0.1"),
         format!("j1939+actisense=pty:{}", port.display()),
     ];
@@ -45,7 +51,7 @@ pub(super) async fn serve(seed: u64, dir: &Path, clock: &Clock) -> Result<(SimHa
     let first = channels[0].clone();
     let options = SimOptions { outputs: channels, held: true, ..SimOptions::vessel(seed, first) };
     let sim = sim::serve(options, clock.clone()).await?;
-    let [bridge, backbone, power] = [0, 1, 2].map(|place| format!("tcp://{}", sim.addresses()[place]));
+    let [bridge, backbone, power, battery] = [0, 1, 2, 3].map(|place| format!("tcp://{}", sim.addresses()[place]));
     let with = |format, bus: BusConfig| BusConfig { format, ..bus };
     let interfaces = vec![Ipv4Addr::LOCALHOST.to_string()];
     let bus = vec![
@@ -54,6 +60,7 @@ pub(super) async fn serve(seed: u64, dir: &Path, clock: &Clock) -> Result<(SimHa
         with(Format::Actisense, BusConfig::new("engine", Protocol::J1939, &format!("serial://{}", port.display()))),
         BusConfig { interfaces, ..BusConfig::new("network", Protocol::Iec61162_450, &format!("udp://{group}")) },
         BusConfig::new("power", Protocol::Modbus, &power),
+        with(Format::Candump, BusConfig { dbc, ..BusConfig::new("battery", Protocol::Can, &battery) }),
     ];
     let device = |(unit, map, instance): (u8, &str, &str)| DeviceConfig {
         bus: "power".to_owned(),

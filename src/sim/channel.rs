@@ -8,14 +8,14 @@ use std::str::FromStr;
 use super::format::Format;
 use super::voice::Protocol;
 
-/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; Modbus over serial line, 2.2;
-/// an NGT-1 for all else.
+/// Bits a second of a serial line where none are given: IEC 61162-1, 5.2, for sentences; for Modbus what the gateway
+/// takes where none are given; an NGT-1 for all else.
 const BAUD_SENTENCES: u32 = 4_800;
-const BAUD_MODBUS: u32 = 19_200;
+const BAUD_MODBUS: u32 = 9_600;
 const BAUD_FRAMES: u32 = 115_200;
 
 /// What may stand before the `=`.
-const PROTOCOLS: [(&str, Protocol); 11] = [
+const PROTOCOLS: [(&str, Protocol); 13] = [
     ("nmea0183", Protocol::Nmea0183),
     ("iec61162-450", Protocol::Iec61162450),
     ("nmea2000+ydwg", Protocol::Nmea2000(Format::Ydwg)),
@@ -26,6 +26,8 @@ const PROTOCOLS: [(&str, Protocol); 11] = [
     ("j1939+candump", Protocol::J1939(Format::Candump)),
     ("j1939+actisense", Protocol::J1939(Format::Actisense)),
     ("j1939", Protocol::J1939(Format::Can)),
+    ("can+candump", Protocol::Can(Format::Candump)),
+    ("can", Protocol::Can(Format::Can)),
     ("modbus", Protocol::Modbus),
 ];
 
@@ -85,8 +87,8 @@ pub enum ChannelError {
     },
     /// Frames need an interface, and an interface takes nothing else.
     #[error(
-        "`{channel}` does not fit: nmea2000 and j1939 alone are frames for can:INTERFACE; with +ydwg, +candump or \
-         +actisense they are bytes for every other place"
+        "`{channel}` does not fit: nmea2000, j1939 and can alone are frames for can:INTERFACE; with +candump, and the \
+         first two with +ydwg or +actisense, they are bytes for every other place"
     )]
     Frames {
         /// What was written.
@@ -115,7 +117,10 @@ fn protocols() -> String {
 impl Channel {
     /// Whether what is spoken fits the place.
     pub(crate) fn check(&self) -> Result<(), ChannelError> {
-        let frames = matches!(self.protocol, Protocol::Nmea2000(Format::Can) | Protocol::J1939(Format::Can));
+        let frames = matches!(
+            self.protocol,
+            Protocol::Nmea2000(Format::Can) | Protocol::J1939(Format::Can) | Protocol::Can(Format::Can)
+        );
         let udp = matches!(self.to, Output::UdpTo(_) | Output::UdpVia(..));
         if frames != matches!(self.to, Output::Can(_)) {
             return Err(ChannelError::Frames { channel: self.to_string() });
@@ -224,6 +229,8 @@ mod tests {
             "nmea2000+candump=stdout",
             "nmea2000=can:vcan0",
             "j1939+ydwg=tcp://[::1]:0",
+            "can+candump=tcp://127.0.0.1:0",
+            "can=can:vcan1",
             "modbus=tcp://127.0.0.1:502",
             "modbus=pty:run/meter",
         ] {
@@ -232,6 +239,7 @@ mod tests {
         assert_eq!("tcp://127.0.0.1:1".parse::<Channel>().unwrap().to_string(), "nmea0183=tcp://127.0.0.1:1");
         let usual = |text: &str| text.parse::<Channel>().unwrap().to_string();
         assert_eq!(usual("serial:/dev/ttyS0"), "nmea0183=serial:/dev/ttyS0@4800");
+        assert_eq!(usual("modbus=serial:/dev/ttyS0"), "modbus=serial:/dev/ttyS0@9600");
         assert_eq!(usual("nmea2000+actisense=serial:/dev/ttyS0"), "nmea2000+actisense=serial:/dev/ttyS0@115200");
     }
 

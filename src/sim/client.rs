@@ -40,12 +40,17 @@ impl Tally {
 
     /// Makes `client` the counted one if there is none.
     fn claim(&self, client: u64) -> bool {
-        self.counted.compare_exchange(0, client, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-            || self.counted.load(Ordering::Relaxed) == client
+        self.counted.compare_exchange(0, client, Ordering::Relaxed, Ordering::Relaxed).is_ok() || self.counts(client)
     }
 
-    fn release(&self, client: u64) {
-        let _ = self.counted.compare_exchange(client, 0, Ordering::Relaxed, Ordering::Relaxed);
+    /// Whether `client` is the counted one.
+    pub(crate) fn counts(&self, client: u64) -> bool {
+        self.counted.load(Ordering::Relaxed) == client
+    }
+
+    /// A batch never went to the counted client, or there was none.
+    pub(crate) fn missed(&self, batch: &Batch) {
+        self.ledger.unsent(batch.count());
     }
 }
 
@@ -60,27 +65,37 @@ enum End {
     Stalled,
 }
 
-/// A client's claim on the tally, given back however its task ends.
-struct Claim<'a>(&'a Tally, u64);
+/// What waits for a client. However its task ends, what waits then is missed, and its claim on the tally given back.
+struct Waiting<'a> {
+    tally: &'a Tally,
+    client: u64,
+    queue: mpsc::Receiver<Arc<Batch>>,
+}
 
-impl Drop for Claim<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.release(self.1);
+        self.queue.close();
+        if self.tally.counts(self.client) {
+            while let Ok(batch) = self.queue.try_recv() {
+                self.tally.missed(&batch);
+            }
+            self.tally.counted.store(0, Ordering::Relaxed);
+        }
     }
 }
 
 /// Writes batches to `stream` until the queue is closed or the client goes.
-pub(crate) async fn attend(client: u64, stream: TcpStream, mut queue: mpsc::Receiver<Arc<Batch>>, tally: Arc<Tally>) {
-    let claim = Claim(&tally, client);
+pub(crate) async fn attend(client: u64, stream: TcpStream, queue: mpsc::Receiver<Arc<Batch>>, tally: Arc<Tally>) {
+    let mut waiting = Waiting { tally: &tally, client, queue };
     let peer = stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |peer| peer.to_string());
     let (mut incoming, mut outgoing) = stream.into_split();
     let end = loop {
         let batch = tokio::select! {
-            batch = queue.recv() => batch,
+            batch = waiting.queue.recv() => batch,
             () = closed(&mut incoming) => break End::Gone,
         };
         let Some(batch) = batch else { break End::Finished };
-        let counts = claim.0.claim(client);
+        let counts = tally.claim(client);
         let written = tokio::select! {
             written = write_or_stall(&mut outgoing, &batch, counts.then_some(&*tally.ledger)) => written,
             () = closed(&mut incoming) => Err(End::Gone),

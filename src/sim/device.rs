@@ -131,8 +131,8 @@ const CLAIM_ROUNDS: u64 = 60;
 
 impl Backbone {
     pub(crate) fn new(models: &'static [Model], rows: &'static [Row], products: bool, seed: u64) -> Self {
-        let devices =
-            (0u64..).zip(models).map(|(n, model)| Device::new(model, seed.wrapping_mul(977) + n * 31 + 1_001));
+        let first = seed.wrapping_mul(977).wrapping_add(1_001);
+        let devices = (0u64..).zip(models).map(|(n, model)| Device::new(model, first.wrapping_add(n * 31)));
         Self { devices: devices.collect(), rows, round: 0, products }
     }
 

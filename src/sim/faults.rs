@@ -21,6 +21,10 @@
 //! | `address_churn` | a device claims another address with its NAME | all, under the same source |
 //! | `unplug` | the output closes for 5 rounds, then returns | all that was said while it was there |
 //!
+//! Modbus has answers for rounds, and of these kinds: `garbage` in place of an answer, `half` of one, `flood` (somebody
+//! else's comes before it), `reorder` (it comes after the next question), `not_available` (an exception),
+//! `address_churn` (another unit id) and `unplug` (none comes).
+//!
 //! Pure: it changes what would be written. It refuses to make faults that no listener could tell from truth.
 
 use crate::clock::Stamp;
@@ -257,6 +261,11 @@ impl Faults {
         true
     }
 
+    /// Random bytes, one at least.
+    pub(crate) fn garbage(&self) -> Vec<u8> {
+        (0..=self.entropy.below(GARBAGE_BYTES_MAX)).map(|_| self.draw() as u8).collect()
+    }
+
     fn noise(&self, kind: FaultKind, noise: &Noise) -> Option<Packet> {
         let mut packet = Packet::noise(noise.babble.clone());
         match (kind, &mut packet.body) {
@@ -268,7 +277,7 @@ impl Faults {
                 packet.count.spoil();
             }
             (FaultKind::Garbage, Body::Bytes(bytes)) => {
-                *bytes = (0..=self.entropy.below(GARBAGE_BYTES_MAX)).map(|_| self.draw() as u8).collect();
+                *bytes = self.garbage();
                 bytes.extend_from_slice(noise.line_end);
             }
             (_, Body::Bytes(bytes)) if !noise.opening.is_empty() => {

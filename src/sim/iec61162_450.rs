@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::packet::{Body, Count, Packet};
 use super::sentence::Spoken;
 
 /// Opens every datagram of sentences.
@@ -26,8 +25,9 @@ struct Numbers {
 }
 
 impl Tagger {
-    /// The sentence that is `number` of `total` in its group, behind its TAG block.
-    fn tagged(&mut self, spoken: &Spoken, number: usize, total: usize) -> Vec<u8> {
+    /// A sentence behind its TAG block.
+    pub(crate) fn line(&mut self, spoken: &Spoken) -> Vec<u8> {
+        let (number, total) = fragment(&spoken.sentence);
         let talker = spoken.sentence.get(1..3).unwrap_or("II");
         let numbers = self.0.entry(talker.to_owned()).or_default();
         numbers.line = numbers.line % LINES + 1;
@@ -38,17 +38,6 @@ impl Tagger {
         let block = format!("{group}s:{talker}0001,n:{}", numbers.line);
         let checksum = block.bytes().fold(0, |sum, byte| sum ^ byte);
         format!("\\{block}*{checksum:02X}\\{}", spoken.sentence).into_bytes()
-    }
-
-    /// All of a round.
-    pub(crate) fn packets(&mut self, said: &[Spoken]) -> Vec<Packet> {
-        let mut packets = Vec::with_capacity(said.len());
-        for (message, spoken) in (1..).zip(said) {
-            let (number, total) = fragment(&spoken.sentence);
-            let count = Count { readings: spoken.readings, maybe: spoken.maybe };
-            packets.push(Packet { body: Body::Bytes(self.tagged(spoken, number, total)), count, message });
-        }
-        packets
     }
 }
 
@@ -65,18 +54,15 @@ pub(crate) fn fragment(sentence: &str) -> (usize, usize) {
 mod tests {
     use super::*;
 
-    fn line(packet: &Packet) -> String {
-        match &packet.body {
-            Body::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-            Body::Frame(frame) => panic!("{frame:?}"),
-        }
+    fn spoken(text: &str) -> Spoken {
+        Spoken { sentence: text.to_owned(), readings: 1, maybe: 0, values: 0 }
     }
 
     #[test]
     fn each_sentence_has_its_source_its_line_and_a_checksum_and_fragments_share_a_group() {
-        let spoken = |text: &str| Spoken { sentence: text.to_owned(), readings: 1, maybe: 0, values: 0 };
-        let said = [spoken("$GPZDA,1"), spoken("!AIVDM,2,1,3,A,x,0"), spoken("!AIVDM,2,2,3,A,y,0")];
-        let lines: Vec<String> = Tagger::default().packets(&said).iter().map(line).collect();
+        let mut tagger = Tagger::default();
+        let said = ["$GPZDA,1", "!AIVDM,2,1,3,A,x,0", "!AIVDM,2,2,3,A,y,0"];
+        let lines = said.map(|text| String::from_utf8(tagger.line(&spoken(text))).unwrap());
         // By hand: the XOR of `s:GP0001,n:1` is 16 hex.
         assert_eq!(lines[0], "\\s:GP0001,n:1*16\\$GPZDA,1");
         assert!(lines[1].starts_with("\\g:1-2-1,s:AI0001,n:1*"), "{}", lines[1]);
@@ -86,8 +72,8 @@ mod tests {
     #[test]
     fn line_counts_begin_again_at_one() {
         let mut tagger = Tagger::default();
-        let said = vec![Spoken { sentence: "$GPZDA,1".to_owned(), readings: 1, maybe: 0, values: 0 }; 1_000];
-        let packets = tagger.packets(&said);
-        assert!(line(&packets[998]).contains("n:999*") && line(&packets[999]).contains("n:1*"));
+        let mut number = || String::from_utf8(tagger.line(&spoken("$GPZDA,1"))).unwrap();
+        let lines: Vec<String> = (0..1_000).map(|_| number()).collect();
+        assert!(lines[998].contains("n:999*") && lines[999].contains("n:1*"));
     }
 }

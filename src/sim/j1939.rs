@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn groups_have_eight_bytes_and_several_trouble_codes_go_as_a_broadcast() {
         let (mut vessel, mut unit, mut ways) = (Vessel::new(1, Start::default()), devices(1), Vec::new());
-        for second in 0..20_000 {
+        for second in 0..60_000 {
             let at = Stamp::from_millis(1_795_243_260_000 + second * 1_000);
             vessel.advance(at);
             for telegram in unit.round(&vessel, at) {

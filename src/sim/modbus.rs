@@ -19,6 +19,10 @@ use crate::reading::Value;
 use crate::wire::modbus::map::{Kind, Meaning, ValueSpec};
 use crate::wire::modbus::{DeviceMap, Table};
 
+use super::batch::Ledger;
+use super::faults::{FaultKind, Faults};
+use super::outputs::ACCEPT_RETRY;
+
 /// Answers that wait to be sent on one line; more questions are not read meanwhile.
 const WAITING_MAX: usize = 64;
 
@@ -33,6 +37,26 @@ const TCP_HEAD_BYTES: usize = 6;
 
 /// The longest frame of either kind.
 const FRAME_BYTES_MAX: usize = 260;
+
+/// How late a late answer is: half as much again as the second that a client waits as a rule.
+const LATE: Duration = Duration::from_millis(1_500);
+
+/// Bytes that a half answer lacks: its checksum, or its last register, and two more.
+const HALF_LACKS_BYTES: usize = 4;
+
+/// Exception: server device failure (Modbus Application Protocol, 7).
+const DEVICE_FAILURE: u8 = 4;
+
+/// The kinds of fault of all buses that an answer can have.
+const KINDS: [FaultKind; 7] = [
+    FaultKind::Garbage,
+    FaultKind::Half,
+    FaultKind::Flood,
+    FaultKind::Reorder,
+    FaultKind::NotAvailable,
+    FaultKind::AddressChurn,
+    FaultKind::Unplug,
+];
 
 /// Answers the value of a path, SI. `Absent`: the device has none now.
 pub type Values = Arc<dyn Fn(&str) -> Value + Send + Sync>;
@@ -89,6 +113,9 @@ impl fmt::Debug for Device {
 pub struct ModbusDevices {
     devices: Vec<Device>,
     state: Mutex<BTreeMap<u8, UnitState>>,
+    /// Drawn for each answer of a unit that has none set.
+    faults: Mutex<Faults>,
+    ledger: Arc<Ledger>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -108,7 +135,22 @@ struct Reply {
 impl ModbusDevices {
     /// Devices without faults.
     pub fn new(devices: Vec<Device>) -> Arc<Self> {
-        Arc::new(Self { devices, state: Mutex::default() })
+        Self::with_faults(devices, Faults::new(0, &[]))
+    }
+
+    /// Devices whose answers have faults by lot.
+    pub fn with_faults(devices: Vec<Device>, faults: Faults) -> Arc<Self> {
+        Arc::new(Self { devices, state: Mutex::default(), faults: Mutex::new(faults), ledger: Arc::default() })
+    }
+
+    /// Counts the answers, and their faults.
+    pub(crate) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// How often each kind of fault was drawn, by its name.
+    pub fn drawn_so_far(&self) -> BTreeMap<&'static str, u64> {
+        self.ledger.taken("").faults
     }
 
     /// From now on `unit` fails like this.
@@ -126,13 +168,31 @@ impl ModbusDevices {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The fault of one answer, by lot.
+    fn drawn(&self) -> Fault {
+        // Faults are valid at every instant, so a panic elsewhere does no harm.
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kind) = KINDS.into_iter().find(|kind| faults.strikes(*kind)) else { return Fault::None };
+        faults.happened(kind);
+        self.ledger.faults(&faults);
+        match kind {
+            FaultKind::Half => Fault::Short(HALF_LACKS_BYTES),
+            FaultKind::Flood => Fault::Foreign,
+            FaultKind::Reorder => Fault::Slow(LATE),
+            FaultKind::NotAvailable => Fault::Exception(DEVICE_FAILURE),
+            FaultKind::AddressChurn => Fault::WrongUnit,
+            FaultKind::Unplug => Fault::Dead,
+            _ => Fault::Garbage(faults.garbage()),
+        }
+    }
+
     fn reply(&self, unit: u8, question: &[u8]) -> Option<Reply> {
         let device = self.devices.iter().find(|device| device.unit == unit)?;
         let fault = {
             let mut state = self.state();
             let state = state.entry(unit).or_default();
             state.asked += 1;
-            state.fault.clone()
+            if state.fault == Fault::None { self.drawn() } else { state.fault.clone() }
         };
         let function = question.first().copied()?;
         let mut reply = Reply { wait: Duration::ZERO, unit, pdu: answer(device, question), fault };
@@ -152,14 +212,30 @@ impl ModbusDevices {
         Some(reply)
     }
 
+    /// What goes back for the whole questions at the front of `bytes`, which it takes: frames, each after a wait.
+    pub fn answers(&self, bytes: &mut Vec<u8>, over_tcp: bool) -> Vec<(Duration, Vec<u8>)> {
+        let mut all = Vec::new();
+        while let Some(question) = cut(bytes, over_tcp) {
+            let (head, body) = question.split_at(if over_tcp { TCP_HEAD_BYTES } else { 0 });
+            all.extend(self.reply(body[0], &body[1..]).map(|reply| (reply.wait, framed(&reply, head))));
+        }
+        all
+    }
+
     /// Answers Modbus TCP on `listener` until dropped.
-    pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
+    pub async fn serve_tcp(self: Arc<Self>, listener: TcpListener) {
         let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
                 accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                    let (stream, _) = accepted?;
-                    connections.push(Arc::clone(&self).talk(stream, true));
+                    match accepted {
+                        Ok((stream, _)) => connections.push(Arc::clone(&self).talk(stream, true)),
+                        // Out of descriptors, or the client left already: a little later it is tried again.
+                        Err(error) => {
+                            tracing::warn!(%error, "simulator: cannot accept");
+                            tokio::time::sleep(ACCEPT_RETRY).await;
+                        }
+                    }
                 }
                 // How a client left is not the server's affair.
                 Some(_) = connections.next() => {}
@@ -182,21 +258,17 @@ impl ModbusDevices {
                     let frame: Vec<u8> = frame;
                     port.write_all(&frame).await?;
                     port.flush().await?;
+                    self.ledger.answered();
                 }
                 read = port.read(&mut buffer), if waiting.len() < WAITING_MAX => {
                     match read? {
                         0 => return Ok(()),
                         count => bytes.extend_from_slice(&buffer[..count]),
                     }
-                    while let Some(question) = cut(&mut bytes, over_tcp) {
-                        let (head, body) = question.split_at(if over_tcp { TCP_HEAD_BYTES } else { 0 });
-                        let Some(reply) = self.reply(body[0], &body[1..]) else { continue };
-                        let frame = framed(&reply, head);
-                        waiting.push(async move {
-                            tokio::time::sleep(reply.wait).await;
-                            frame
-                        });
-                    }
+                    waiting.extend(self.answers(&mut bytes, over_tcp).into_iter().map(async |(wait, frame)| {
+                        tokio::time::sleep(wait).await;
+                        frame
+                    }));
                 }
             }
         }

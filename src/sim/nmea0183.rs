@@ -15,7 +15,7 @@ impl Vessel {
     pub(crate) fn sentences(&self, now: Stamp) -> Vec<Spoken> {
         let mut said = self.receiver(now);
         said.extend(self.compass_and_log());
-        said.extend(self.wind());
+        said.extend(self.winds());
         said.extend(self.sounder());
         said.extend(self.engine_room_and_weather());
         said.extend(self.heard.iter().cloned());
@@ -59,20 +59,18 @@ impl Vessel {
         vec![hdt.end(), hdg.end(), rot.end(), rsa.end(), vhw.end()]
     }
 
-    /// The wind: MWV relative, MWV theoretical, MWD.
-    fn wind(&self) -> Vec<Spoken> {
-        let (angle, speed_ms) = self.apparent_wind();
+    /// The wind: MWV relative, MWV theoretical (in relation to the water), MWD (to the ground).
+    fn winds(&self) -> Vec<Spoken> {
         let from = self.weather.wind_direction.value.rem_euclid(360.0);
-        let true_angle = (from - self.heading).rem_euclid(360.0);
         let true_ms = self.weather.wind_speed_ms.value;
-        let mwv = |angle: f64, reference: char, speed_ms: f64| {
+        let mwv = |(angle, speed_ms): (f64, f64), reference: char| {
             let sentence = Sentence::new("WI", "MWV").value(format!("{angle:.1}")).part(reference);
             sentence.value(format!("{speed_ms:.2}")).part("M").part("A").end()
         };
         let mwd = Sentence::new("WI", "MWD").value(format!("{from:.1}")).part("T");
         let mwd = mwd.value(format!("{:.1}", (from - VARIATION).rem_euclid(360.0))).part("M");
         let mwd = mwd.again(format!("{:.2}", true_ms / MS_PER_KNOT)).part("N").value(format!("{true_ms:.2}")).part("M");
-        vec![mwv(angle, 'R', speed_ms), mwv(true_angle, 'T', true_ms), mwd.end()]
+        vec![mwv(self.apparent_wind(), 'R'), mwv(self.wind_over_water(), 'T'), mwd.end()]
     }
 
     /// The echo sounder and the water: DPT, DBT, MTW.

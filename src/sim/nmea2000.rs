@@ -156,15 +156,12 @@ fn depth(telling: &Telling<'_>) -> Vec<Payload> {
     vec![depth.signed(TRANSDUCER_DEPTH_M, 0.001, 16).holds(1).part(10, 8)]
 }
 
-/// Reference 2: apparent. Then 3: true, to the boat and the water.
+/// Reference 2: apparent. Then 4: true, in relation to the bow and the water.
 fn wind(telling: &Telling<'_>) -> Vec<Payload> {
-    let vessel = telling.vessel;
-    let (angle, speed) = vessel.apparent_wind();
-    let from = vessel.weather.wind_direction.value;
-    let row = |speed: f64, angle: f64, reference: u64| {
+    let row = |(angle, speed): (f64, f64), reference: u64| {
         sid(telling).value(speed, 0.01, 16).value(radians(angle), RADIANS, 16).part(reference, 3).absent(21)
     };
-    vec![row(speed, angle, 2), row(vessel.weather.wind_speed_ms.value, from - vessel.heading, 4)]
+    vec![row(telling.vessel.apparent_wind(), 2), row(telling.vessel.wind_over_water(), 4)]
 }
 
 /// Instance 0; no trim.
@@ -174,20 +171,17 @@ fn engine_rapid(telling: &Telling<'_>) -> Vec<Payload> {
     vec![speed.value(engine.boost_pa, 100.0, 16).absent_signed(8).absent(16)]
 }
 
-/// Instance 0; neither fuel pressure nor torque; no status bit is set.
+/// Instance 0; neither fuel pressure nor torque. It does not tell its status: which of its bits become readings, and
+/// how often, is the listener's affair, and a count is to be exact.
 fn engine_dynamic(telling: &Telling<'_>) -> Vec<Payload> {
     let engine = &telling.vessel.engine;
     let oil = Payload::default().part(0, 8).value(engine.oil_pressure_pa, 100.0, 16);
     let heat = oil.value(engine.oil_temperature_k, 0.1, 16).value(engine.coolant_temperature_k, 0.01, 16);
     let fuel = heat.signed(telling.vessel.power.starter.voltage_v, 0.01, 16);
     let fuel = fuel.signed(engine.fuel_rate_m3_s, 1e-4 / 3_600.0, 16).value(engine.run_s, 1.0, 32);
-    let fuel = fuel.maybe(STATUS_BITS);
-    let rest = fuel.value(engine.coolant_pressure_pa, 100.0, 16).absent(16).absent(8).part(0, 16).part(0, 16);
+    let rest = fuel.value(engine.coolant_pressure_pa, 100.0, 16).absent(16).absent(8).absent(32);
     vec![rest.signed(engine.load_ratio, 0.01, 8).absent_signed(8)]
 }
-
-/// Discrete status 1 and 2 of an engine: a listener may tell each bit when it first hears it, and when it changes.
-const STATUS_BITS: u32 = 32;
 
 /// Types 0 fuel, 1 fresh water, 2 waste water (grey): two values each.
 fn fluid_levels(telling: &Telling<'_>) -> Vec<Payload> {

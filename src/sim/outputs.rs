@@ -25,7 +25,10 @@ use super::ports::{self, Port};
 const CLIENTS_MAX: usize = 32;
 
 /// The wait after a failed accept: one fast tick.
-const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(20);
+
+/// The wait before a serial line of Modbus devices is opened again.
+const LINE_RETRY: Duration = Duration::from_secs(1);
 
 /// Bytes of one datagram: an Ethernet frame's 1,500 less IP and UDP headers, rounded down.
 const DATAGRAM_BYTES_MAX: usize = 1_400;
@@ -41,10 +44,13 @@ const PORT_LINGER: Duration = Duration::from_millis(500);
 /// The batches of one output.
 pub(crate) type Queue = mpsc::Receiver<Arc<Batch>>;
 
+/// A client by its number, what is told to it, and its task.
+type Guest = (u64, mpsc::Sender<Arc<Batch>>, JoinHandle<()>);
+
 /// The clients of one TCP output.
 struct Hall {
     tally: Arc<Tally>,
-    clients: Vec<(mpsc::Sender<Arc<Batch>>, JoinHandle<()>)>,
+    clients: Vec<Guest>,
     admitted: u64,
     batches_max: usize,
 }
@@ -58,24 +64,29 @@ impl Hall {
         self.admitted += 1;
         let (sender, queue) = mpsc::channel(self.batches_max);
         let task = tokio::spawn(attend(self.admitted, stream, queue, Arc::clone(&self.tally)));
-        self.clients.push((sender, task));
+        self.clients.push((self.admitted, sender, task));
     }
 
     fn tell(&mut self, batch: &Arc<Batch>) {
-        self.clients.retain(|(sender, task)| match sender.try_send(Arc::clone(batch)) {
+        let (tally, mut missed) = (&self.tally, false);
+        self.clients.retain(|(client, sender, task)| match sender.try_send(Arc::clone(batch)) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 tracing::warn!("simulator: a client does not read, it is dropped");
+                missed |= tally.counts(*client);
                 task.abort();
                 false
             }
         });
+        if missed || self.clients.is_empty() {
+            tally.missed(batch);
+        }
     }
 
     /// Lets all clients have what they were told, and go.
     async fn close(&mut self) {
-        for (sender, task) in std::mem::take(&mut self.clients) {
+        for (_, sender, task) in std::mem::take(&mut self.clients) {
             drop(sender);
             // Each client's own stall and linger limits bound this wait.
             let _ = task.await;
@@ -129,7 +140,10 @@ pub(crate) async fn udp(socket: UdpSocket, target: SocketAddr, head: &[u8], mut 
             let datagram = [head, packets].concat();
             match socket.send_to(&datagram, target).await {
                 Ok(_) => counts.iter().for_each(|(_, count)| ledger.took(*count)),
-                Err(error) => tracing::debug!(%error, %target, "simulator: a datagram was not sent"),
+                Err(error) => {
+                    tracing::debug!(%error, %target, "simulator: a datagram was not sent");
+                    counts.iter().for_each(|(_, count)| ledger.unsent(*count));
+                }
             }
         }
     }
@@ -171,7 +185,7 @@ pub(crate) async fn port(first: Port, output: Output, mut queue: Queue, ledger: 
             port = reopen(&output);
         }
         let Some(open) = &mut port else {
-            ledger.unsent(&batch);
+            ledger.unsent(batch.count());
             continue;
         };
         let stopped = async {
@@ -186,6 +200,10 @@ pub(crate) async fn port(first: Port, output: Output, mut queue: Queue, ledger: 
             tracing::warn!(%error, %output, "simulator: the port broke");
             port = None;
         }
+    }
+    queue.close();
+    while let Ok(batch) = queue.try_recv() {
+        ledger.unsent(batch.count());
     }
     tokio::time::sleep(PORT_LINGER).await;
 }
@@ -206,7 +224,7 @@ fn reopen(output: &Output) -> Option<Port> {
 /// Where Modbus is asked.
 pub(crate) enum Answering {
     Tcp(TcpListener),
-    Serial(Port),
+    Serial(Port, Output),
 }
 
 /// Answers until it is told to stop.
@@ -214,25 +232,38 @@ pub(crate) async fn modbus(devices: Arc<ModbusDevices>, line: Answering, stop: C
     let answered = async {
         match line {
             Answering::Tcp(listener) => devices.serve_tcp(listener).await,
-            Answering::Serial(port) => devices.serve_serial(port).await,
+            Answering::Serial(port, output) => answer_on_line(&devices, port, &output).await,
         }
     };
-    tokio::select! {
-        ended = answered => if let Err(error) = ended {
-            tracing::warn!(%error, "simulator: the line of the Modbus devices broke");
-        },
-        () = stop.cancelled() => {}
+    stop.run_until_cancelled(answered).await;
+}
+
+/// Answers on a serial line, which it opens again when it broke.
+async fn answer_on_line(devices: &Arc<ModbusDevices>, first: Port, output: &Output) {
+    let mut port = Some(first);
+    loop {
+        if let Some(open) = port.take() {
+            let ended = Arc::clone(devices).serve_serial(open).await;
+            tracing::warn!(?ended, %output, "simulator: the line of the Modbus devices broke");
+        }
+        tokio::time::sleep(LINE_RETRY).await;
+        port = reopen(output);
     }
 }
 
 /// Puts frames onto a CAN interface.
 pub(crate) async fn can(socket: socketcan::tokio::CanSocket, mut queue: Queue, ledger: Arc<Ledger>) {
     while let Some(batch) = queue.recv().await {
-        for (frame, count) in &batch.frames {
-            match written(&socket, frame).await {
-                Ok(()) => ledger.took(*count),
-                Err(error) => tracing::debug!(%error, "simulator: a frame was not sent"),
+        for message in batch.frames.chunk_by(|(.., a), (.., b)| a == b) {
+            let mut is_whole = true;
+            for (frame, ..) in message {
+                if let Err(error) = written(&socket, frame).await {
+                    tracing::debug!(%error, "simulator: a frame was not sent");
+                    is_whole = false;
+                }
             }
+            let count = message.iter().map(|(_, count, _)| *count).sum();
+            if is_whole { ledger.took(count) } else { ledger.unsent(count) }
         }
     }
 }

@@ -20,6 +20,15 @@ impl Count {
     }
 }
 
+impl std::iter::Sum for Count {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, count| Self {
+            readings: sum.readings + count.readings,
+            maybe: sum.maybe + count.maybe,
+        })
+    }
+}
+
 /// What is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {

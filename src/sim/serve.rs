@@ -8,27 +8,23 @@
 //! loses what does not fit, and that is counted.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
 use super::batch::{Batch, Ledger, Taken};
 use super::channel::{Channel, ChannelError, Output};
-use super::devices::{DEVICES_MAX, Devices, Pace, RATE_MILLIHERTZ_MAX};
+use super::devices::{DEVICES_MAX, Devices, RATE_MILLIHERTZ_MAX};
+use super::director::{Director, Part, Queued};
 use super::faults::{Fault, Faults};
 use super::iec61162_450::DATAGRAM_HEAD;
-use super::modbus::ModbusDevices;
 use super::outputs::Answering;
-use super::packet::{Body, Packet};
 use super::ports::Port;
-use super::sentence::Spoken;
 use super::units::modbus_devices;
 use super::vessel::{Start, Vessel};
 use super::voice::{Protocol, Voice};
@@ -42,7 +38,7 @@ pub const CLIENT_BATCHES_MAX: usize = 512;
 const PORT_BATCHES_MAX: usize = 4;
 
 /// The tick under load: a 50th of a second, so that 10,000 readings/s are 50 writes and not 10,000.
-const FAST_TICK_MS: u64 = 20;
+pub(crate) const FAST_TICK_MS: u64 = 20;
 
 /// The tick when nothing is faster than 1 Hz.
 const SLOW_TICK_MS: u64 = 1_000;
@@ -113,7 +109,7 @@ impl SimOptions {
         }
     }
 
-    fn tick_ms(&self) -> u64 {
+    pub(crate) fn tick_ms(&self) -> u64 {
         if self.devices == 0 && self.vessel_millihertz <= 1_000 { SLOW_TICK_MS } else { FAST_TICK_MS }
     }
 }
@@ -237,8 +233,8 @@ impl SimHandle {
         self.taken_by_output()
     }
 
-    /// Opens a line on which Modbus devices are asked.
-    async fn answer(&mut self, channel: &Channel, devices: Arc<ModbusDevices>) -> Result<(), SimError> {
+    /// Opens a line on which the Modbus devices of a vessel are asked.
+    async fn answer(&mut self, channel: &Channel, vessel: &Arc<Mutex<Vessel>>, faults: Faults) -> Result<(), SimError> {
         let (line, place) = match &channel.to {
             &Output::TcpListen(address) => {
                 let (listener, bound) = listen(address).await?;
@@ -247,10 +243,11 @@ impl SimHandle {
             }
             output => {
                 let (port, place) = open_port(output)?;
-                (Answering::Serial(port), place)
+                (Answering::Serial(port, output.clone()), place)
             }
         };
-        self.ledgers.push((named(channel, &place), Arc::default()));
+        let devices = modbus_devices(vessel, faults);
+        self.ledgers.push((named(channel, &place), devices.ledger()));
         self.tasks.push(tokio::spawn(outputs::modbus(devices, line, self.stop.clone())));
         Ok(())
     }
@@ -339,19 +336,19 @@ pub async fn serve(options: SimOptions, clock: Clock) -> Result<SimHandle, SimEr
     let (mut parts, mut dealt) = (Vec::new(), 0);
     let hands = options.outputs.iter().filter(|channel| takes_devices(channel)).count();
     let vessel = Arc::new(Mutex::new(Vessel::new(options.seed, options.start)));
-    for channel in &options.outputs {
-        if channel.protocol == Protocol::Modbus {
-            handle.answer(channel, modbus_devices(&vessel)).await?;
+    for (number, channel) in (0..).zip(&options.outputs) {
+        // Each output has troubles of its own, of the one ship.
+        let faults = || Faults::new(options.seed.wrapping_add(number), &options.faults);
+        let Some(voice) = Voice::new(channel.protocol, options.seed, faults()) else {
+            handle.answer(channel, &vessel, faults()).await?;
             continue;
-        }
+        };
         let (queue, ledger) = handle.open(channel, options.client_batches_max).await?;
         let mine = |number: &u32| takes_devices(channel) && *number as usize % hands == dealt;
         let numbers: Vec<u32> = (0..options.devices).filter(mine).collect();
         let devices = Devices::new(numbers.into_iter(), options.device_millihertz);
         dealt += usize::from(takes_devices(channel));
-        // Each output has troubles of its own, of the one ship.
-        let faults = Faults::new(options.seed.wrapping_add(parts.len() as u64), &options.faults);
-        parts.push(Part { voice: Voice::new(channel.protocol, options.seed, faults), devices, queue, ledger });
+        parts.push(Part { voice, devices, batch: Batch::default(), queue, ledger });
     }
     let director = Director::new(&options, vessel, parts, clock, handle.stop.clone());
     // First, so that it is waited for first: the outputs end when it does.
@@ -377,13 +374,18 @@ pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken)
     }
     shutdown.cancelled().await;
     for taken in handle.stop_by_output().await {
-        let Taken { output, readings, maybe, unsent, faults } = taken;
-        eprint!("simulated vessel: {output}: {readings} readings were taken");
+        let Taken { output, readings, maybe, unsent, answers, faults } = taken;
+        eprint!("simulated vessel: {output}: ");
+        if output.starts_with("modbus=") {
+            eprint!("{answers} questions were answered");
+        } else {
+            eprint!("{readings} readings were taken");
+        }
         if maybe > 0 {
             eprint!(", up to {maybe} more may come of them");
         }
         if unsent > 0 {
-            eprint!(", {unsent} found no room");
+            eprint!(", {unsent} never went out");
         }
         for (name, count) in faults {
             eprint!(", {name} {count}");
@@ -393,117 +395,11 @@ pub async fn run(options: SimOptions, clock: Clock, shutdown: CancellationToken)
     Ok(())
 }
 
-/// Where the batches of an output go.
-type Queued = mpsc::Sender<Arc<Batch>>;
-
-/// What is said on one output.
-struct Part {
-    voice: Voice,
-    devices: Devices,
-    queue: Queued,
-    ledger: Arc<Ledger>,
-}
-
-impl Part {
-    /// Hands a batch over. What does not fit is dropped and counted: an output never holds up another.
-    fn tell(&self, batch: Batch) {
-        match self.queue.try_send(Arc::new(batch)) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(batch) | mpsc::error::TrySendError::Closed(batch)) => {
-                self.ledger.unsent(&batch);
-            }
-        }
-    }
-}
-
-/// Moves the vessel and says what is due, tick by tick, until it is told to stop and a second is full.
-struct Director {
-    vessel: Arc<Mutex<Vessel>>,
-    /// How often it speaks; none: it does not.
-    pace: Option<Pace>,
-    parts: Vec<Part>,
-    clock: Clock,
-    tick_ms: u64,
-    tick: u64,
-    timer: tokio::time::Interval,
-    stop: CancellationToken,
-}
-
-impl Director {
-    fn new(
-        options: &SimOptions,
-        vessel: Arc<Mutex<Vessel>>,
-        parts: Vec<Part>,
-        clock: Clock,
-        stop: CancellationToken,
-    ) -> Self {
-        let pace = options.vessel.then(|| Pace::new(options.vessel_millihertz, 1.0));
-        let tick_ms = options.tick_ms();
-        let mut timer = interval(Duration::from_millis(tick_ms));
-        // A tick that came late is made up for: the rate promised is kept on average.
-        timer.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        Self { vessel, pace, parts, clock, tick_ms, tick: 0, timer, stop }
-    }
-
-    async fn run(mut self) {
-        self.timer.reset_immediately();
-        while self.next_tick().await {
-            self.tell();
-            // Ticks that are made up for come at once: the outputs get their turns between them.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Waits for the next tick; false when it was stopped and a second is full.
-    async fn next_tick(&mut self) -> bool {
-        if self.tick.is_multiple_of(1_000 / self.tick_ms) {
-            let stopped = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => true,
-                _ = self.timer.tick() => false,
-            };
-            if stopped {
-                return false;
-            }
-        } else {
-            self.timer.tick().await;
-        }
-        self.tick += 1;
-        true
-    }
-
-    fn tell(&mut self) {
-        let mut batches: Vec<Batch> = self.parts.iter().map(|_| Batch::default()).collect();
-        let due = self.pace.as_mut().map_or(0, |pace| pace.due(self.tick_ms));
-        for _ in 0..due {
-            let now = self.clock.now().wall;
-            // A vessel is valid at every instant, so a panic elsewhere does no harm.
-            let mut vessel = self.vessel.lock().unwrap_or_else(PoisonError::into_inner);
-            vessel.advance(now);
-            for (part, batch) in self.parts.iter_mut().zip(&mut batches) {
-                let round = part.voice.say(&vessel, now);
-                batch.unplug = !round.plugged;
-                batch.extend(round.packets);
-                part.ledger.faults(part.voice.faults());
-            }
-        }
-        for (part, mut batch) in self.parts.iter_mut().zip(batches) {
-            let mut said: Vec<Spoken> = Vec::new();
-            part.devices.tick(self.tick_ms, &mut said);
-            batch.extend(said.into_iter().map(|spoken| Packet {
-                count: spoken.count(),
-                message: 1,
-                ..Packet::noise(Body::Bytes(spoken.sentence.into_bytes()))
-            }));
-            part.tell(batch);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::Stamp;
+    use std::time::Duration;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpStream, UdpSocket};
 

@@ -32,18 +32,20 @@ const TRANSPORT_BYTES: usize = 7;
 
 /// How a payload is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// One frame; 8 bytes at most.
     Single,
     /// NMEA 2000's fast packet: up to 223 bytes.
     Fast,
     /// J1939's broadcast announce message: up to 1,785 bytes.
     Broadcast,
+    /// One frame with an identifier of 11 bits, which stands where others have their PGN; 8 bytes at most.
+    Standard,
 }
 
 /// A PGN with its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Telegram {
+pub(crate) struct Telegram {
     /// Who sends what to whom.
     pub identifier: Identifier,
     /// How it is carried.
@@ -79,6 +81,10 @@ impl Telegram {
             Transport::Single => vec![frame(self.identifier, &self.payload)],
             Transport::Fast => self.fast_packet(),
             Transport::Broadcast => self.broadcast(),
+            Transport::Standard => {
+                let frame = Frame::standard(self.identifier.pgn, &self.payload);
+                vec![frame.expect("the simulator's own identifiers and payloads fit")]
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use super::format::Format;
 use super::iec61162_450::{Tagger, fragment};
 use super::packet::{Body, Count, Packet};
 use super::sentence::Spoken;
-use super::telegram::Telegram;
+use super::telegram::{Telegram, Transport};
 use super::vessel::Vessel;
-use super::{j1939, nmea2000};
+use super::{dbc, j1939, nmea2000};
 
 /// What is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Protocol {
     Nmea2000(Format),
     /// SAE J1939.
     J1939(Format),
+    /// CAN as a DBC file describes it: a battery monitor's.
+    Can(Format),
     /// Modbus: says nothing, and answers; over TCP, or as RTU on a serial line.
     Modbus,
 }
@@ -55,11 +57,10 @@ pub struct Round {
 
 #[derive(Debug)]
 enum Tongue {
-    /// Says nothing by itself.
-    Dumb,
     Plain,
     Tagged(Tagger),
     Frames(Backbone, Format),
+    Signals(Format),
 }
 
 /// A message that repeats itself: how many of its name stand before it in a round, and for how many rounds more.
@@ -80,16 +81,17 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// The voice of the vessel of `seed`, with these faults.
-    pub fn new(protocol: Protocol, seed: u64, faults: Faults) -> Self {
+    /// The voice of the vessel of `seed`, with these faults; `None` for Modbus, which says nothing by itself.
+    pub fn new(protocol: Protocol, seed: u64, faults: Faults) -> Option<Self> {
         let tongue = match protocol {
             Protocol::Nmea0183 => Tongue::Plain,
             Protocol::Iec61162450 => Tongue::Tagged(Tagger::default()),
             Protocol::Nmea2000(format) => Tongue::Frames(nmea2000::devices(seed), format),
             Protocol::J1939(format) => Tongue::Frames(j1939::devices(seed), format),
-            Protocol::Modbus => Tongue::Dumb,
+            Protocol::Can(format) => Tongue::Signals(format),
+            Protocol::Modbus => return None,
         };
-        Self { tongue, faults, stuck: None, unplugged_rounds: 0 }
+        Some(Self { tongue, faults, stuck: None, unplugged_rounds: 0 })
     }
 
     /// What happened so far.
@@ -123,7 +125,7 @@ impl Voice {
         let backbone = match &mut self.tongue {
             Tongue::Frames(backbone, _) => backbone,
             Tongue::Plain | Tongue::Tagged(_) => return sentences(vessel.sentences(told)),
-            Tongue::Dumb => return Vec::new(),
+            Tongue::Signals(_) => return dbc::telegrams(vessel).into_iter().map(Message::Telegram).collect(),
         };
         let mut all = backbone.round(vessel, told);
         if self.faults.strikes(FaultKind::AddressChurn)
@@ -172,7 +174,7 @@ impl Voice {
         let mut packets = Vec::with_capacity(messages.len());
         for (number, message) in (1..).zip(messages) {
             match (message, &mut self.tongue) {
-                (Message::Telegram(telegram), Tongue::Frames(_, format)) => {
+                (Message::Telegram(telegram), Tongue::Frames(_, format) | Tongue::Signals(format)) => {
                     let bodies = format.bodies(telegram, at);
                     let first = packets.len();
                     packets.extend(bodies.into_iter().map(|body| Packet { message: number, ..Packet::noise(body) }));
@@ -180,14 +182,12 @@ impl Voice {
                         last.count = telegram.count;
                     }
                 }
-                (Message::Sentences(said), Tongue::Tagged(tagger)) => {
-                    let tagged = tagger.packets(said);
-                    packets.extend(tagged.into_iter().map(|packet| Packet { message: number, ..packet }));
-                }
-                (Message::Sentences(said), _) => packets.extend(said.iter().map(|spoken| Packet {
-                    body: Body::Bytes(spoken.sentence.clone().into_bytes()),
-                    count: spoken.count(),
-                    message: number,
+                (Message::Sentences(said), tongue) => packets.extend(said.iter().map(|spoken| {
+                    let line = match tongue {
+                        Tongue::Tagged(tagger) => tagger.line(spoken),
+                        _ => spoken.sentence.clone().into_bytes(),
+                    };
+                    Packet { body: Body::Bytes(line), count: spoken.count(), message: number }
                 })),
                 // A voice has one tongue: its telegrams go as frames.
                 (Message::Telegram(_), _) => {}
@@ -200,10 +200,8 @@ impl Voice {
         // Understood by no table, and sound otherwise: `$IIBAB` with its checksum.
         let sentence = || Body::Bytes(b"$IIBAB,1,2,3*5D\r\n".to_vec());
         match &self.tongue {
-            Tongue::Dumb | Tongue::Plain | Tongue::Tagged(_) => {
-                Noise { babble: sentence(), opening: b"$", line_end: b"" }
-            }
-            Tongue::Frames(_, format) => {
+            Tongue::Plain | Tongue::Tagged(_) => Noise { babble: sentence(), opening: b"$", line_end: b"" },
+            Tongue::Frames(_, format) | Tongue::Signals(format) => {
                 let frame = Frame::extended(BABBLE.encode(), &[0xAA; 8]).expect("8 bytes, and encode gives 29 bits");
                 let (opening, line_end): (&[u8], &[u8]) = match format {
                     Format::Ydwg | Format::Candump => (b"1", b"\r\n"),
@@ -277,12 +275,13 @@ fn absurd(message: &mut Message) {
 }
 
 /// J1939-71, 5.1.1, has its codes in the most significant byte: FF "not available", FE "error". NMEA 2000 has them at
-/// the end of the field's range.
+/// the end of the field's range; a DBC has what is beyond the range of a signal.
 fn mark(telegram: &mut Telegram, below: u64) {
-    let Telegram { fields, payload, identifier, .. } = telegram;
+    let Telegram { fields, payload, identifier, transport, .. } = telegram;
+    let is_j1939 = identifier.pgn < FIRST_NMEA2000_PGN && *transport != Transport::Standard;
     for field in fields {
         field.mark(payload, 0);
-        let code = if identifier.pgn < FIRST_NMEA2000_PGN { field.top_byte() } else { *field };
+        let code = if is_j1939 { field.top_byte() } else { *field };
         code.mark(payload, below);
     }
     telegram.count.spoil();
@@ -298,8 +297,9 @@ fn refill(spoken: &mut Spoken, fill: impl Fn(&str) -> &str) {
     let text = filled.collect::<Vec<_>>().join(",");
     let checksum = text.bytes().fold(0, |sum, byte| sum ^ byte);
     spoken.sentence = format!("${text}*{checksum:02X}\r\n");
-    spoken.maybe = 2 * spoken.readings + 1;
-    spoken.readings = 0;
+    let mut count = spoken.count();
+    count.spoil();
+    (spoken.readings, spoken.maybe) = (count.readings, count.maybe);
 }
 
 impl Spoken {
@@ -322,21 +322,29 @@ mod tests {
         vessel
     }
 
+    fn voice(protocol: Protocol, faults: Faults) -> Voice {
+        Voice::new(protocol, 1, faults).expect("it speaks")
+    }
+
+    fn healthy(protocol: Protocol) -> Voice {
+        voice(protocol, Faults::new(1, &[]))
+    }
+
     fn certain(protocol: Protocol, kind: FaultKind) -> Voice {
-        Voice::new(protocol, 1, Faults::new(1, &[Fault { kind, probability: 1.0 }]))
+        voice(protocol, Faults::new(1, &[Fault { kind, probability: 1.0 }]))
     }
 
     #[test]
     fn each_protocol_says_the_same_of_one_ship_in_each_format() {
         for protocol in [Protocol::Nmea2000, Protocol::J1939] {
             let counts = [Format::Ydwg, Format::Candump, Format::Actisense, Format::Can].map(|format| {
-                let round = Voice::new(protocol(format), 1, Faults::new(1, &[])).say(&vessel(), AT);
+                let round = healthy(protocol(format)).say(&vessel(), AT);
                 round.packets.iter().map(|packet| packet.count.readings).sum::<u32>()
             });
             assert!(counts[0] > 10 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
         }
-        let plain = Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[])).say(&vessel(), AT);
-        let tagged = Voice::new(Protocol::Iec61162450, 1, Faults::new(1, &[])).say(&vessel(), AT);
+        let plain = healthy(Protocol::Nmea0183).say(&vessel(), AT);
+        let tagged = healthy(Protocol::Iec61162450).say(&vessel(), AT);
         let counts = |round: &Round| round.packets.iter().map(|packet| packet.count).collect::<Vec<_>>();
         assert_eq!(counts(&plain), counts(&tagged));
     }
@@ -345,7 +353,7 @@ mod tests {
     fn a_stuck_message_repeats_itself_while_the_ship_moves_on() {
         // Messages that stay the same over some rounds, for a reason of their own or because they are stuck.
         let still = |protocol: Protocol, faults: Faults| {
-            let (mut voice, mut vessel, mut rounds) = (Voice::new(protocol, 1, faults), vessel(), Vec::new());
+            let (mut voice, mut vessel, mut rounds) = (voice(protocol, faults), vessel(), Vec::new());
             for second in 1..i64::from(STUCK_ROUNDS) {
                 let at = AT.plus_millis(second * 1_000);
                 vessel.advance(at);
@@ -375,7 +383,7 @@ mod tests {
                     let counts = round.packets.iter().map(|packet| packet.count);
                     counts.fold((0, 0), |sum, count| (sum.0 + count.readings, sum.1 + count.maybe))
                 };
-                let healthy = sum(Voice::new(protocol, 1, Faults::new(1, &[])).say(&vessel(), AT));
+                let healthy = sum(self::healthy(protocol).say(&vessel(), AT));
                 let spoiled = sum(certain(protocol, kind).say(&vessel(), AT));
                 assert!(spoiled.1 > healthy.1 && spoiled.0 <= healthy.0, "{kind:?} {protocol:?} {spoiled:?}");
             }
@@ -387,7 +395,7 @@ mod tests {
         let mut voice = certain(Protocol::Nmea0183, FaultKind::Unplug);
         voice.unplugged_rounds = 1;
         assert!(!voice.say(&vessel(), AT).plugged);
-        let mut quiet = Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[]));
+        let mut quiet = healthy(Protocol::Nmea0183);
         quiet.unplugged_rounds = UNPLUG_ROUNDS;
         let plugged: Vec<bool> = (0..7).map(|_| quiet.say(&vessel(), AT).plugged).collect();
         assert_eq!(plugged, [false, false, false, false, false, true, true]);
@@ -396,7 +404,7 @@ mod tests {
     #[test]
     fn the_babble_is_sound_and_unknown() {
         let sum = b"IIBAB,1,2,3".iter().fold(0, |sum, byte| sum ^ byte);
-        assert_eq!(Voice::new(Protocol::Nmea0183, 1, Faults::new(1, &[])).noise(AT).babble, {
+        assert_eq!(healthy(Protocol::Nmea0183).noise(AT).babble, {
             Body::Bytes(format!("$IIBAB,1,2,3*{sum:02X}\r\n").into_bytes())
         });
     }

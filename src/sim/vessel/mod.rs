@@ -150,16 +150,24 @@ impl Vessel {
         Velocity::towards(self.heading, self.through_water_ms()).plus(self.current)
     }
 
-    /// Set (degrees true, where to) and drift (m/s) of the water.
-    pub(crate) fn set_and_drift(&self) -> (Degrees, f64) {
-        (self.current.direction(), self.current.speed())
-    }
-
     /// Angle from the bow, 0 to 360, and speed of the wind as felt on board.
     pub(crate) fn apparent_wind(&self) -> (Degrees, f64) {
-        let true_wind = Velocity::towards(self.weather.wind_direction.value + 180.0, self.weather.wind_speed_ms.value);
-        let felt = true_wind.minus(self.over_ground());
-        ((felt.direction() + 180.0 - self.heading).rem_euclid(360.0), felt.speed())
+        self.off_the_bow(self.wind().minus(self.over_ground()))
+    }
+
+    /// The same of the true wind, in relation to the water: what instruments work out of the apparent wind and the log.
+    pub(crate) fn wind_over_water(&self) -> (Degrees, f64) {
+        self.off_the_bow(self.wind().minus(self.current))
+    }
+
+    /// The wind over ground, where it blows to.
+    fn wind(&self) -> Velocity {
+        Velocity::towards(self.weather.wind_direction.value + 180.0, self.weather.wind_speed_ms.value)
+    }
+
+    /// Where a wind comes from, as an angle from the bow, and its speed.
+    fn off_the_bow(&self, wind: Velocity) -> (Degrees, f64) {
+        ((wind.direction() + 180.0 - self.heading).rem_euclid(360.0), wind.speed())
     }
 
     /// Depth below the transducer, metres: a sea bed of long waves, so that it follows from the place.
@@ -212,6 +220,16 @@ mod tests {
         let (angle, speed) = vessel.apparent_wind();
         assert!(!(0.01..=359.99).contains(&angle), "a head wind stays ahead: {angle}");
         assert!((speed - vessel.weather.wind_speed_ms.value - vessel.through_water_ms()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_way_through_the_water_joins_true_and_apparent_wind_whatever_the_current() {
+        let (vessel, _) = hour(6);
+        let along =
+            |(angle, speed): (Degrees, f64)| (speed * angle.to_radians().cos(), speed * angle.to_radians().sin());
+        let ((ahead, abeam), apparent) = (along(vessel.wind_over_water()), along(vessel.apparent_wind()));
+        assert!(vessel.current.speed() > 0.1);
+        assert!((apparent.0 - ahead - vessel.through_water_ms()).abs() < 1e-6 && (apparent.1 - abeam).abs() < 1e-6);
     }
 
     #[test]

@@ -70,7 +70,6 @@ pub(crate) struct Generator {
     pub(crate) power_w: f64,
     /// Counted since it was built.
     pub(crate) energy_j: f64,
-    pub(crate) run_s: f64,
 }
 
 impl Generator {
@@ -101,9 +100,9 @@ pub(crate) struct Power {
 
 impl Power {
     pub(crate) fn new(entropy: &Entropy) -> Self {
-        let (running, energy_j, run_s) = (false, 3.2e9 + entropy.unit() * 1e9, 2.1e6 + entropy.unit() * 1e6);
+        let (running, energy_j) = (false, 3.2e9 + entropy.unit() * 1e9);
         let generator =
-            Generator { running, voltage_v: 0.0, frequency_hz: 0.0, current_a: 0.0, power_w: 0.0, energy_j, run_s };
+            Generator { running, voltage_v: 0.0, frequency_hz: 0.0, current_a: 0.0, power_w: 0.0, energy_j };
         Self {
             house: Battery::new(800.0, 0.6 + entropy.unit() * 0.2, 0.002, (24.0, 26.4)),
             starter: Battery::new(120.0, 0.98, 0.006, (11.8, 12.9)),
@@ -112,15 +111,21 @@ impl Power {
         }
     }
 
+    /// What the loads draw from the house battery and its charger, W.
+    pub(crate) fn draw_w(&self) -> f64 {
+        self.draw_a.value * self.house.voltage_v
+    }
+
     pub(crate) fn step(&mut self, seconds: f64, room_k: f64, entropy: &Entropy) {
         self.draw_a.step(seconds, entropy);
+        self.draw_a.value = self.draw_a.value.max(5.0);
         let (generator, house) = (&mut self.generator, &mut self.house);
         generator.running = match house.charge_ratio {
             low if low < START_BELOW => true,
             high if high > STOP_ABOVE => false,
             _ => generator.running,
         };
-        let draw_a = self.draw_a.value.max(5.0);
+        let draw_a = self.draw_a.value;
         house.step(seconds, if generator.running { CHARGE_A - draw_a } else { -draw_a }, room_k);
         self.starter.step(seconds, if self.starter.charge_ratio < 0.99 { 2.0 } else { 0.1 }, room_k);
         if generator.running {
@@ -130,7 +135,6 @@ impl Power {
             generator.power_w = CHARGE_A * house.voltage_v / 0.92 + 600.0;
             generator.current_a = generator.power_w / POWER_FACTOR / generator.voltage_v;
             generator.energy_j += generator.power_w * seconds;
-            generator.run_s += seconds;
         } else {
             (generator.voltage_v, generator.frequency_hz) = (0.0, 0.0);
             (generator.power_w, generator.current_a) = (0.0, 0.0);

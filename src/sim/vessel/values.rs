@@ -12,12 +12,28 @@ impl Vessel {
             ["propulsion", _, rest @ ..] => self.propulsion(rest),
             ["tanks", "fuel", _, what] => tank(self.tanks.fuel, what),
             ["tanks", "freshWater", _, what] => tank(self.tanks.fresh_water, what),
-            ["tanks", "wasteWater" | "greyWater", _, what] => tank(self.tanks.grey_water, what),
+            ["tanks", "wasteWater", _, what] => tank(self.tanks.grey_water, what),
             ["electrical", "batteries", "starter" | "1", rest @ ..] => battery(&self.power.starter, rest),
             ["electrical", "batteries", _, rest @ ..] => battery(&self.power.house, rest),
-            ["electrical", "ac" | "generators", rest @ ..] => self.alternating_current(rest),
+            ["electrical", "ac", rest @ ..] => self.alternating_current(rest),
+            ["electrical", "dc", _, "power"] => Some(self.power.draw_w()),
             _ => None,
         }
+    }
+
+    /// The same for what is told in words.
+    pub(crate) fn word(&self, path: &str) -> Option<&'static str> {
+        let parts: Vec<&str> = path.split('.').collect();
+        Some(match parts.as_slice() {
+            ["electrical", "batteries", _, "state"] => match self.power.house.current_a {
+                out if out < 0.0 => "discharging",
+                into if into > 0.0 => "charging",
+                _ => "idle",
+            },
+            ["electrical", "ac", "activeSource"] if self.power.generator.running => "generator",
+            ["electrical", "ac", "activeSource"] => "notConnected",
+            _ => return None,
+        })
     }
 
     fn navigation(&self, path: &[&str]) -> Option<f64> {
@@ -47,9 +63,7 @@ impl Vessel {
             ["depth", "belowTransducer"] => self.depth_m(),
             ["wind", "angleApparent"] => self.apparent_wind().0.to_radians(),
             ["wind", "speedApparent"] => self.apparent_wind().1,
-            ["wind", "speedTrue"] => self.weather.wind_speed_ms.value,
-            ["current", "setTrue"] => self.set_and_drift().0.to_radians(),
-            ["current", "drift"] => self.set_and_drift().1,
+            ["wind", "speedTrue"] => self.wind_over_water().1,
             _ => return None,
         })
     }
@@ -86,7 +100,6 @@ impl Vessel {
             "powerFactor" => generator.power_factor(),
             "energyImported" => generator.energy_j,
             "energyExported" => 0.0,
-            "runTime" => generator.run_s,
             _ => return None,
         };
         let idle = path.contains(&"grid") || path.contains(&"B") || path.contains(&"C");
@@ -98,7 +111,6 @@ fn tank(tank: Tank, what: &str) -> Option<f64> {
     match what {
         "currentLevel" => Some(tank.level_ratio),
         "capacity" => Some(tank.capacity_m3),
-        "currentVolume" => Some(tank.level_ratio * tank.capacity_m3),
         _ => None,
     }
 }
@@ -110,7 +122,6 @@ fn battery(battery: &Battery, path: &[&str]) -> Option<f64> {
         ["power"] => battery.voltage_v * battery.current_a,
         ["temperature"] => battery.temperature_k,
         ["capacity", "stateOfCharge"] => battery.charge_ratio,
-        ["capacity", "nominal"] => battery.capacity_c,
         ["capacity", "stateOfHealth"] => super::HEALTH_RATIO,
         ["capacity", "dischargeSinceFull"] => (1.0 - battery.charge_ratio) * battery.capacity_c,
         ["capacity", "timeRemaining"] => battery.remaining_s()?,
@@ -140,6 +151,11 @@ mod tests {
             let value = vessel.value(path).unwrap_or_else(|| panic!("{path} is missing"));
             assert!(range.contains(&value), "{path}: {value}");
         }
+        let [battery_w, draw_w] = ["electrical.batteries.house.power", "electrical.dc.house.power"]
+            .map(|path| vessel.value(path).unwrap_or_else(|| panic!("{path} is missing")));
+        assert!(battery_w < 0.0 && (battery_w + draw_w).abs() < 1e-9, "the battery feeds the loads: {battery_w}");
+        assert_eq!(vessel.word("electrical.batteries.house.state"), Some("discharging"));
+        assert_eq!(vessel.word("electrical.ac.activeSource"), Some("notConnected"));
         assert_eq!(vessel.value("navigation.magicNumber"), None);
         assert_eq!(vessel.value(""), None);
     }
