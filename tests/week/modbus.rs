@@ -80,7 +80,6 @@ impl Line {
             map: builtin(map).expect("it is built in").expect("it is sound"),
             instance: instance.to_owned(),
             interval_ms: ROUND_MS as u64,
-            registers_max: 125,
         };
         Self {
             devices: modbus_devices(&vessel, Faults::new(seed, faults)),
