@@ -266,7 +266,6 @@ const OWN_PATHS: [&str; 48] = [
     "navigation.gnss.datumLatitudeOffset",
     "navigation.gnss.datumLongitudeOffset",
     "navigation.gnss.ellipseOrientation",
-    "navigation.gnss.failedSatellite",
     "navigation.gnss.fixMode",
     "navigation.gnss.horizontalError",
     "navigation.gnss.latitudeDeviation",
