@@ -234,7 +234,7 @@ fn paths_and_units_are_those_of_signal_k() {
 
 /// Paths of sentences for which Signal K's list has none (of `attitude`, `current` and `nextPoint` it has the group
 /// alone): below its own groups, in its style.
-const OWN_PATHS: [&str; 48] = [
+const OWN_PATHS: [&str; 47] = [
     "communication.navtex",
     "communication.safetyNet",
     "environment.current.drift",
@@ -267,7 +267,6 @@ const OWN_PATHS: [&str; 48] = [
     "navigation.gnss.datumLatitudeOffset",
     "navigation.gnss.datumLongitudeOffset",
     "navigation.gnss.ellipseOrientation",
-    "navigation.gnss.failedSatellite",
     "navigation.gnss.fixMode",
     "navigation.gnss.horizontalError",
     "navigation.gnss.latitudeDeviation",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender, list_end};
+use super::diagnostics::{Diagnostics, REASON_DIAGNOSTICS_FULL, Sender};
 use super::identity::{Identity, Name, instance};
 use super::rows::{self, GROUPS, finer};
 use crate::reading::{Context, Quality};
@@ -111,10 +111,6 @@ impl Decoder {
             // Who lost the address tells its codes again as soon as it has another.
             for source in [Source::Address(address)].into_iter().chain(before.map(Source::Name)) {
                 self.diagnostics.forget(source, &mut self.decoded);
-            }
-            if before.is_none() && moved_from.is_none() {
-                // What it told by its address before a restart of ours is over, too.
-                self.decoded.push(list_end(Source::Address(address), instance(None, address), 0));
             }
             self.transport.forget(address, sink);
         }

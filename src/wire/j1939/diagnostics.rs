@@ -271,7 +271,7 @@ fn reading(source: Source, instance: u8, code: Code, state: AlarmState) -> Decod
 }
 
 /// Behind the last of `listed` codes.
-pub(super) fn list_end(source: Source, instance: u8, listed: u32) -> Decoded {
+fn list_end(source: Source, instance: u8, listed: u32) -> Decoded {
     let end = Notification::new(AlarmState::Normal, "active trouble codes");
     let path = format!("{NOTIFICATIONS}propulsion.{instance}{LIST_END}");
     decoded(source, path, &Notification { count: Some(listed), ..end })

@@ -258,16 +258,6 @@ fn an_ecu_that_is_replaced_ends_its_codes_and_one_that_moves_keeps_them() {
 }
 
 #[test]
-fn a_first_claim_ends_what_the_address_told_before_a_restart() {
-    let mut bus = Bus::default();
-    let told = bus.send(0, 0x18EE_FF01, &7u64.to_le_bytes());
-    assert!(told.len() == 1 && told[0].starts_with("notifications.propulsion.1.dm1 = "), "{told:?}");
-    assert_eq!(bus.sink.readings[0].source.to_string(), "address1");
-    assert_eq!(bus.send(1, 0x18EE_FF01, &7u64.to_le_bytes()), [""; 0], "again");
-    assert_eq!(bus.send(2, 0x18EE_FF01, &8u64.to_le_bytes()), [""; 0], "another");
-}
-
-#[test]
 fn an_ecu_keeps_what_it_said_of_itself_before_its_first_claim() {
     let mut bus = Bus::default();
     let model = |bus: &Bus| bus.decoder.sources()[0].model.clone();
