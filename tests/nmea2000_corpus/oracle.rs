@@ -79,6 +79,10 @@ pub fn same(info: Option<&FieldInfo>, ours: &Value, theirs: &Value) -> bool {
     if let (Value::Array(ours), Value::Array(theirs)) = (ours, theirs) {
         return ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(info, ours, theirs));
     }
+    // canboatjs has the name alone of a bit that is set, and nothing for one without a name.
+    if theirs.is_null() && ours.get("name") == Some(&Value::Null) {
+        return true;
+    }
     let ((our_number, our_name), (their_number, their_name)) = (parts(ours), parts(theirs));
     let time = |name: Option<&str>| name.and_then(seconds);
     if ours == theirs || (time(our_name).is_some() && time(our_name) == time(their_name)) {
