@@ -305,13 +305,17 @@ impl Failure {
                 ExitCode::from(EXIT_USAGE)
             }
             Self::Other(error) => {
-                eprint!("hawser: {error}");
+                let mut told = error.to_string();
                 let mut cause = error.source();
                 while let Some(next) = cause {
-                    eprint!(": {next}");
+                    // Many an error names its cause where it belongs in the sentence.
+                    let why = next.to_string();
+                    if !told.contains(&why) {
+                        told = format!("{told}: {why}");
+                    }
                     cause = next.source();
                 }
-                eprintln!();
+                eprintln!("hawser: {told}");
                 ExitCode::FAILURE
             }
         }

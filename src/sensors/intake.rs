@@ -81,6 +81,11 @@ impl Intake<dyn FrameDecoder> {
         self.decoder.held_bytes()
     }
 
+    /// Counts, and the first time tells, what came to nothing beside the decoder.
+    pub(crate) fn reject(&mut self, reason: &'static str, count: u64, why: &'static str, now: Now) {
+        self.maker.reject(reason, count, &why, b"", now);
+    }
+
     /// The interface went away.
     pub(crate) fn end_of_frames(&mut self, now: Now, out: &mut Vec<Reading>) {
         self.decoder.end(now.mono_ms, &mut self.maker.at(now, out));

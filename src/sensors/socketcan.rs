@@ -4,12 +4,12 @@
 //! itself (for that, `ip link set can0 type can listen-only on`). Bit rate and restart after bus-off are the
 //! interface's own settings. Error frames are counted by what they tell; they are no data.
 
-use socketcan::tokio::CanSocket;
-use socketcan::{CanFrame, EmbeddedFrame as _, ExtendedId, Frame as _, Id, SocketOptions as _};
+use std::io::ErrorKind;
 
 use crate::reading::Reading;
-use crate::wire::can::{Frame, FrameDecoder};
+use crate::wire::can::FrameDecoder;
 
+use super::can_port::{CanPort, Heard};
 use super::context::BusContext;
 use super::intake::Intake;
 use super::stats::BusState;
@@ -19,13 +19,19 @@ use super::{SensorsError, TELL_SOURCES_INTERVAL_MS};
 /// carries 21,000 a second and these are 12 ms of it.
 const FRAMES_UNYIELDED_MAX: u32 = 256;
 
+/// Reason: frames that the kernel had no room for until they were read.
+const REASON_OVERFLOW: &str = "can_overflow";
+
+/// Reason: a frame that asks for data.
+pub(super) const REASON_REMOTE: &str = "can_remote_frame";
+
 /// Kinds of error frames by the bits of their identifier (linux/can/error.h), most telling first.
-const ERRORS: [(u32, &str); 5] = [
-    (0x040, "can_bus_off"),
-    (0x100, "can_restarted"),
-    (0x004, "can_controller_problem"),
-    (0x080, "can_bus_error"),
-    (0x020, "can_not_acknowledged"),
+const ERRORS: [(u32, &str, &str); 5] = [
+    (0x040, "can_bus_off", "the controller has left the bus; it returns by itself with `restart-ms 100`"),
+    (0x100, "can_restarted", "the controller is back on the bus"),
+    (0x004, "can_controller_problem", "the controller saw many errors, or had no room for a frame"),
+    (0x080, "can_bus_error", "a frame was garbled; are the bit rate and both terminators right?"),
+    (0x020, "can_not_acknowledged", "nobody else listens to what this controller sends"),
 ];
 
 /// Runs until shutdown.
@@ -47,33 +53,26 @@ async fn session(
     interface: &str,
     intake: &mut Intake<dyn FrameDecoder>,
 ) -> Result<(), SensorsError> {
-    let socket = open(interface)?;
+    let mut port = CanPort::open(interface)?;
     context.opened(None);
     let mut readings = Vec::new();
-    let end = read(context, &socket, intake, &mut readings).await;
+    let end = read(context, interface, &mut port, intake, &mut readings).await;
     intake.end_of_frames(context.clock.now(), &mut readings);
     context.hand_over_now(&mut readings);
     end
 }
 
-/// Opens the interface for data and error frames.
-pub(super) fn open(interface: &str) -> Result<CanSocket, SensorsError> {
-    let cannot = |source| SensorsError::Interface { interface: interface.to_owned(), source };
-    let socket = CanSocket::open(interface).map_err(cannot)?;
-    socket.set_error_filter_accept_all().map_err(cannot)?;
-    Ok(socket)
-}
-
 async fn read(
     context: &BusContext,
-    socket: &CanSocket,
+    interface: &str,
+    port: &mut CanPort,
     intake: &mut Intake<dyn FrameDecoder>,
     readings: &mut Vec<Reading>,
 ) -> Result<(), SensorsError> {
     let (mut unyielded, mut told_ms) = (0, 0);
     loop {
-        let received = match socket.try_read_frame() {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        let received = match port.try_read() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // All that waited was taken.
                 context.hand_over_now(readings);
                 if !context.rest().await {
@@ -82,20 +81,23 @@ async fn read(
                 tokio::select! {
                     biased;
                     () = context.shutdown.cancelled() => return Ok(()),
-                    received = socket.read_frame() => received,
+                    received = port.read() => received,
                 }
             }
             received => received,
         };
         let now = context.clock.now();
-        match received.map_err(|source| SensorsError::Broken { source })? {
-            CanFrame::Data(data) => {
-                if let Some(frame) = frame(data.id(), data.data()) {
-                    intake.take_frame(&frame, now, readings);
-                }
+        match received.map_err(|source| lost(interface, source))? {
+            Heard::Data(frame) => intake.take_frame(&frame, now, readings),
+            Heard::Remote => intake.reject(REASON_REMOTE, 1, "it asks for data and holds none", now),
+            Heard::Error(bits) => {
+                let (reason, why) = error(bits);
+                intake.reject(reason, 1, why, now);
             }
-            CanFrame::Remote(_) => context.stats.rejected("can_remote_frame", 1),
-            CanFrame::Error(error) => context.stats.rejected(reason(error.raw_id()), 1),
+        }
+        let overflow = u64::from(port.take_lost());
+        if overflow > 0 {
+            intake.reject(REASON_OVERFLOW, overflow, "the kernel had no room; raise net.core.rmem_max", now);
         }
         if now.mono_ms.saturating_sub(told_ms) >= TELL_SOURCES_INTERVAL_MS {
             told_ms = now.mono_ms;
@@ -111,17 +113,15 @@ async fn read(
     }
 }
 
-/// A data frame of the kernel's as a frame of ours.
-pub(super) fn frame(id: Id, data: &[u8]) -> Option<Frame> {
-    match id {
-        Id::Standard(id) => Frame::standard(u32::from(id.as_raw()), data),
-        Id::Extended(id) => Frame::extended(ExtendedId::as_raw(&id), data),
-    }
+/// Why an interface says no more: it is down, or gone with its adapter.
+pub(super) fn lost(interface: &str, source: std::io::Error) -> SensorsError {
+    SensorsError::Interface { interface: interface.to_owned(), source }
 }
 
-/// The reason that an error frame is counted under.
-pub(super) fn reason(identifier: u32) -> &'static str {
-    ERRORS.iter().find(|(bit, _)| identifier & bit != 0).map_or("can_error_frame", |(_, name)| name)
+/// The reason that an error frame is counted under, and what it means.
+pub(super) fn error(bits: u32) -> (&'static str, &'static str) {
+    let known = ERRORS.iter().find(|(bit, ..)| bits & bit != 0);
+    known.map_or(("can_error_frame", "the controller saw an error"), |(_, name, why)| (name, why))
 }
 
 #[cfg(test)]
@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn error_frames_are_told_apart_by_their_gravest_bit() {
-        assert_eq!(reason(0x2000_0040), "can_bus_off");
-        assert_eq!(reason(0x2000_0084), "can_controller_problem");
-        assert_eq!(reason(0x2000_0001), "can_error_frame");
+        assert_eq!(error(0x2000_0040).0, "can_bus_off");
+        assert_eq!(error(0x2000_0084).0, "can_controller_problem");
+        assert_eq!(error(0x2000_0001).0, "can_error_frame");
     }
 }

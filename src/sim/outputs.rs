@@ -27,6 +27,10 @@ const CLIENTS_MAX: usize = 32;
 /// The wait after a failed accept: one fast tick.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
+/// A full queue of a CAN interface: five times the ten frames that it holds go out in this time at 250 kbit/s.
+const CAN_WAIT: Duration = Duration::from_millis(2);
+const CAN_WAITS_MAX: u32 = 25;
+
 /// The wait before a serial line of Modbus devices is opened again.
 const LINE_RETRY: Duration = Duration::from_secs(1);
 
@@ -275,7 +279,17 @@ async fn written(socket: &socketcan::tokio::CanSocket, frame: &Frame) -> std::io
         u16::try_from(frame.id).ok().and_then(StandardId::new).map(Id::from)
     };
     let frame = id.and_then(|id| socketcan::CanFrame::new(id, frame.bytes()));
-    socket.write_frame(frame.ok_or(std::io::ErrorKind::InvalidInput)?).await
+    let frame = frame.ok_or(std::io::ErrorKind::InvalidInput)?;
+    for _ in 0..CAN_WAITS_MAX {
+        match socket.write_frame(frame).await {
+            // An interface's queue holds some ten frames, and says that it is full rather than wait.
+            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32) => {
+                tokio::time::sleep(CAN_WAIT).await;
+            }
+            written => return written,
+        }
+    }
+    Err(nix::errno::Errno::ENOBUFS.into())
 }
 
 #[cfg(test)]

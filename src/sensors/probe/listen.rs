@@ -4,8 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use serial2_tokio::SerialPort;
-use socketcan::tokio::CanSocket;
-use socketcan::{CanFrame, EmbeddedFrame as _, Frame as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +12,7 @@ use super::ear::{Ear, Wire};
 use super::{ProbeOptions, Tell};
 use crate::clock::Clock;
 use crate::config::{Address, Protocol};
+use crate::sensors::can_port::{CanPort, Heard as CanHeard};
 use crate::sensors::rate::{Judgement, Listener as _, RATES};
 use crate::sensors::udp::DATAGRAM_BYTES_MAX;
 use crate::sensors::{CONNECT_TIMEOUT, SensorsError, serial, socketcan as can, tcp, udp};
@@ -40,7 +39,7 @@ enum Port {
     Tcp(TcpStream),
     Udp(UdpSocket),
     Serial(SerialPort),
-    Can(CanSocket),
+    Can(CanPort),
 }
 
 /// Listens until the time is over, the far end closes, or `stop` is cancelled.
@@ -58,7 +57,7 @@ pub(super) async fn listen(
         Address::Udp(address) => {
             (Port::Udp(udp::listen(*address, &options.interfaces).await?), new(Wire::Datagrams), 0)
         }
-        Address::Can(interface) => (Port::Can(can::open(interface)?), new(Wire::Frames), 0),
+        Address::Can(interface) => (Port::Can(CanPort::open(interface)?), new(Wire::Frames), 0),
         Address::Serial(path) => {
             let found = tokio::select! {
                 biased;
@@ -114,10 +113,10 @@ async fn hear(
     }
 }
 
-/// Why nothing came. An interface can be opened while it is down, and says so only when it is read.
+/// Why nothing came: an interface may have gone down meanwhile.
 fn broken(address: &Address, source: std::io::Error) -> SensorsError {
     match address {
-        Address::Can(interface) => SensorsError::Interface { interface: interface.clone(), source },
+        Address::Can(interface) => can::lost(interface, source),
         _ => SensorsError::Broken { source },
     }
 }
@@ -129,10 +128,9 @@ impl Port {
             Self::Tcp(stream) => (stream.read(buffer).await?, false),
             Self::Serial(port) => (port.read(buffer).await?, false),
             Self::Udp(socket) => (socket.recv(buffer).await?, true),
-            Self::Can(socket) => {
-                let frame = socket.read_frame().await?;
-                take_frame(frame, ear, clock);
-                return Ok(size_of::<CanFrame>());
+            Self::Can(port) => {
+                take_frame(port.read().await?, ear, clock);
+                return Ok(1);
             }
         };
         let mono_ms = clock.now().mono_ms;
@@ -145,17 +143,15 @@ impl Port {
     }
 }
 
-fn take_frame(frame: CanFrame, ear: &mut Ear, clock: &Clock) {
+fn take_frame(heard: CanHeard, ear: &mut Ear, clock: &Clock) {
     let mono_ms = clock.now().mono_ms;
-    match frame {
-        CanFrame::Data(data) => {
-            ear.bytes += data.data().len() as u64;
-            if let Some(frame) = can::frame(data.id(), data.data()) {
-                ear.frames(|bus| bus.frame(&frame, mono_ms));
-            }
+    match heard {
+        CanHeard::Data(frame) => {
+            ear.bytes += frame.bytes().len() as u64;
+            ear.frames(|bus| bus.frame(&frame, mono_ms));
         }
-        CanFrame::Remote(_) => ear.frames(|bus| bus.no_data("can_remote_frame")),
-        CanFrame::Error(error) => ear.frames(|bus| bus.no_data(can::reason(error.raw_id()))),
+        CanHeard::Remote => ear.frames(|bus| bus.no_data(can::REASON_REMOTE)),
+        CanHeard::Error(bits) => ear.frames(|bus| bus.no_data(can::error(bits).0)),
     }
 }
 
