@@ -31,6 +31,20 @@ const TAGGED: &[&str] = &["ais_fragment_lost", "tag_line_gap", "tag_group_gap"];
 /// A frame of NMEA 2000 that lacks its end.
 const SHORT: &[&str] = &["short_message", "bad_address_claim", "fast_packet_incomplete", "fast_packet_without_start"];
 
+/// What a random frame can be besides, one in thousands.
+const ANY_FRAME: &[&str] = &[
+    "bad_address_claim",
+    "fast_packet_incomplete",
+    "short_message",
+    "short_pgn",
+    "transport_aborted",
+    "transport_incomplete",
+    "transport_malformed",
+    "transport_no_session",
+    "transport_out_of_order",
+    "transport_timeout",
+];
+
 /// What an endless line breaks where lines are numbered.
 const ENDLESS: &[&str] = &["not_a_sentence", "ais_fragment_lost", "tag_line_gap", "tag_group_gap"];
 
@@ -43,8 +57,8 @@ type Row = (FaultKind, &'static str, Shows, &'static [&'static str]);
 const ROWS: &[Row] = &[
     (Garbage, "nmea0183", Dropped(&["cut", "not_a_sentence", "bad_address", "bad_tag_block"]), FRAGMENTS),
     (Garbage, "iec61162-450", Dropped(&["cut", "not_a_sentence", "bad_address", "bad_tag_block"]), TAGGED),
-    (Garbage, "nmea2000", Dropped(&["unsupported_pgn", "fast_packet_without_start", "transport_malformed"]), &[]),
-    (Garbage, "j1939", Dropped(&["unsupported_pgn", "transport_no_session", "transport_malformed"]), &[]),
+    (Garbage, "nmea2000", Dropped(&["unsupported_pgn", "fast_packet_without_start", "transport_malformed"]), ANY_FRAME),
+    (Garbage, "j1939", Dropped(&["unsupported_pgn", "transport_no_session", "transport_malformed"]), ANY_FRAME),
     (Garbage, "*+actisense", Dropped(&["not_a_frame"]), &["bad_checksum"]),
     // Random bytes hold `#R` or `##` now and then.
     (Garbage, "*+candump", Dropped(&["not_a_frame", "bad_frame"]), &["remote_frame", "can_fd_frame"]),

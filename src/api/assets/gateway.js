@@ -99,7 +99,7 @@ function shoreLines({ shore, store }, ago) {
 // The first few by name; all of them are in the status of the API.
 function devices(all) {
   const names = all.slice(0, DEVICES_SHOWN).map((device) => device.model || device.function || device.source);
-  return `${number(all.length)} devices: ${names.join(", ")}${all.length > names.length ? "\u2026" : ""}`;
+  return `${number(all.length)} ${all.length === 1 ? "device" : "devices"}: ${names.join(", ")}${all.length > names.length ? "\u2026" : ""}`;
 }
 
 function busLine(bus, ago) {

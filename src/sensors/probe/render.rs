@@ -145,11 +145,12 @@ impl Place<'_> {
         let seconds = heard.elapsed_ms as f64 / 1_000.0;
         let rate = findings.readings as f64 / seconds.max(0.001);
         page.note(&format!(
-            "{}: in {seconds:.1} s {} readings ({rate:.1} a second) of {} paths from {} sources.",
+            "{}: in {seconds:.1} s {} readings ({rate:.1} a second) of {} paths from {} source{}.",
             protocol.name(),
             findings.readings,
             findings.paths(),
             findings.sources(),
+            if findings.sources() == 1 { "" } else { "s" },
         ));
         match findings.targets() {
             0 => {}
