@@ -35,7 +35,9 @@ pub(super) struct Buses {
 
 /// Starts the vessel on all buses, silent until [`SimHandle::begin`].
 pub(super) async fn serve(seed: u64, dir: &Path, clock: &Clock) -> Result<(SimHandle, Buses), DemoError> {
-    let (port, dbc) = (dir.join("serial-port"), dir.join(DBC_FILE));
+    // A serial port is named by its whole path.
+    let whole = std::path::absolute(dir).map_err(data_error(dir))?;
+    let (port, dbc) = (whole.join("serial-port"), whole.join(DBC_FILE));
     std::fs::write(&dbc, DBC).map_err(data_error(&dbc))?;
     let group = format!("{GROUP}:{}", free_udp_port().map_err(data_error(dir))?);
     let outputs = [
