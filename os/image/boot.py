@@ -1,0 +1,92 @@
+"""Boots what was built, once, and says how long it took: a first look, not a test rig."""
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from . import disk, images
+from .machine import SSH_PORT, Machine
+from .tools import Tools
+from .tree import Tree, file
+
+RECORDING = re.compile(rb"recording after ([0-9.]+) s")
+DISK_BYTES = 2 << 30
+HOST_SSH_PORT = 2222
+
+
+class BootError(Exception):
+    """The image did not come up. The message has the end of its console."""
+
+
+def provision(machine: Machine, layout: Path, key: Path, tools: Tools) -> None:
+    """Puts a public key where the owner of a box would, on the data partition of a disk that was never started."""
+    data = Tree()
+    data.add("etc/ssh/authorized_keys", file(key.read_text(), 0o600))
+    part = next(p for p in disk.layout(layout) if p.label == "data")
+    content = images.ext4(data, tools, part.size, images.DATA_UUID, "-L", "data")
+    with machine.disk.open("r+b") as target:
+        target.seek(part.start)
+        target.write(content)
+
+
+def connect(path: Path, process: subprocess.Popen, seconds_max: float = 10.0) -> socket.socket:
+    """QEMU waits for the console's reader, and needs a moment to offer it."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        try:
+            link = socket.socket(socket.AF_UNIX)
+            link.connect(str(path))
+            return link
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BootError(f"QEMU did not start: {process.stderr.read().decode(errors='replace')}") from None
+            time.sleep(0.02)
+
+
+def wait_for(console: socket.socket, wanted: re.Pattern, log: Path, seconds_max: float) -> re.Match:
+    """Reads the console until it says so; all of it goes into the log."""
+    deadline = time.monotonic() + seconds_max
+    seen = b""
+    with log.open("wb", buffering=0) as out:
+        while (left := deadline - time.monotonic()) > 0:
+            console.settimeout(left)
+            try:
+                piece = console.recv(65536)
+            except TimeoutError:
+                break
+            if not piece:
+                break
+            out.write(piece)
+            seen += piece
+            found = wanted.search(seen)
+            if found:
+                return found
+    raise BootError(f"not recording after {seconds_max:.0f} s; the console ({log}) ends:\n{seen[-2000:].decode(errors='replace')}")
+
+
+def boot(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None, seconds_max: float, stay: bool) -> None:
+    """A new board, started; with a key it can be looked into by ssh."""
+    shutil.rmtree(folder, ignore_errors=True)
+    machine = Machine(folder, forwards={HOST_SSH_PORT: SSH_PORT} if key else {})
+    machine.create(image, tools, DISK_BYTES)
+    if key:
+        provision(machine, layout, key, tools)
+    started = time.monotonic()
+    process = subprocess.Popen(machine.command(tools), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        console = connect(machine.console, process)
+        found = wait_for(console, RECORDING, folder / "console.log", seconds_max)
+        took = time.monotonic() - started
+        print(f"image: recording {took:.1f} s after power on ({float(found[1]):.1f} s after the kernel's start)", flush=True)
+        if stay:
+            print(f"image: ssh -p {HOST_SSH_PORT} root@127.0.0.1; Ctrl-C switches it off", flush=True)
+            while console.recv(65536):
+                pass
+    except KeyboardInterrupt:
+        pass
+    finally:
+        process.kill()
+        process.wait()
