@@ -87,7 +87,7 @@ def collect(tree: Tree, pins: dict[str, int]) -> Accounts:
     accounts = Accounts()
     for line in tree.text("usr/share/base-passwd/passwd.master").splitlines():
         name, _, rest = line.split(":", 2)
-        accounts.users[name] = rest
+        accounts.users[name] = rest.replace("/bin/bash", "/bin/sh")
     for line in tree.text("usr/share/base-passwd/group.master").splitlines():
         name, _, gid, _ = line.split(":")
         accounts.groups[name] = int(gid)

@@ -9,7 +9,7 @@ from .tools import Tools
 
 COMPATIBLE = "hawser-aarch64-efi"
 # Small blocks: a box that needs one page of a file loads a block of it. Large ones compress better.
-SQUASHFS_OPTIONS = "-comp zstd -Xcompression-level 22 -b 256K -no-xattrs -all-root -noappend"
+SQUASHFS_OPTIONS = "-comp xz -b 256K -no-xattrs -all-root -noappend"
 HOOK = "hook"
 BOOT_SECTOR = "boot-sector"
 

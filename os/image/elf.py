@@ -78,16 +78,23 @@ def missing(tree: Tree) -> list[str]:
     return found
 
 
-def unused(tree: Tree) -> list[str]:
-    """Shared libraries that no program names: some are loaded by name at run time, the others are dead weight."""
-    named = {library for _, needs in programs(tree) for library in needs.libraries}
-    links: dict[str, set[str]] = {}
-    for path, node in tree.nodes.items():
-        if node.kind == "link" and ".so" in path:
-            links.setdefault(tree.resolve(path), set()).add(posixpath.basename(path))
-    found = []
-    for path, _ in tree.files("usr/lib/aarch64-linux-gnu/lib"):
-        names = {posixpath.basename(path)} | links.get(path, set())
-        if ".so" in path and path.count("/") == 3 and not names & named:
-            found.append(path)
-    return found
+def unused(tree: Tree, loaded: frozenset[str]) -> list[str]:
+    """Paths of libraries that no program reaches, directly or through others; `loaded` are opened by name at run time."""
+    found = dict(programs(tree))
+    reached: set[str] = set()
+    waiting = [path for path in found if not is_library(path)]
+    waiting += [tree.resolve(f"{LIBRARY_FOLDERS[0]}/{name}") for name in loaded]
+    while waiting:
+        path = waiting.pop()
+        if path in reached or path not in found:
+            continue
+        reached.add(path)
+        for folder in (*found[path].folders, *LIBRARY_FOLDERS, posixpath.dirname(path)):
+            for library in found[path].libraries:
+                waiting.append(tree.resolve(posixpath.join(folder.strip("/"), library)))
+    return [path for path in found if is_library(path) and path not in reached]
+
+
+def is_library(path: str) -> bool:
+    """A library of the common folder, or systemd's own; other `.so` files are plug-ins of the program beside them."""
+    return posixpath.dirname(path) == LIBRARY_FOLDERS[0] and ".so" in path and "/ld-linux" not in path

@@ -22,7 +22,7 @@ def parse_list(text: str) -> dict[str, list[str]]:
     current: list[str] = []
     for line in text.splitlines():
         for word in line.split("#", 1)[0].split():
-            if word.startswith("["):
+            if word.startswith("[") and word.endswith("]"):
                 current = found.setdefault(word.strip("[]"), [])
             else:
                 current.append(word)

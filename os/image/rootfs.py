@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import accounts, units
-from .kernel import Kernel
+from . import accounts, elf, units
+from .kernel import Kernel, parse_list
 from .tools import Tools
 from .tree import Tree, file, folder, link
 
@@ -65,6 +65,25 @@ def configure(tree: Tree, parts: Parts) -> None:
     tree.add("usr/bin/sh", link("dash"))
 
 
+def prune(tree: Tree, text: str) -> None:
+    """Leaves the commands of programs.txt, the libraries that they need, and no link that leads nowhere."""
+    lists = parse_list("[kept]\n" + text)
+    kept = set(lists["kept"])
+    for path in [path for path in tree.nodes if path.startswith(("usr/bin/", "usr/sbin/"))]:
+        if path.rsplit("/", 1)[1] not in kept:
+            del tree.nodes[path]
+    for path in elf.unused(tree, frozenset(lists["loaded"])):
+        del tree.nodes[path]
+    for path in [path for path, node in tree.nodes.items() if node.kind == "link" and leads_nowhere(tree, path)]:
+        del tree.nodes[path]
+
+
+def leads_nowhere(tree: Tree, path: str) -> bool:
+    """Whether a link into /usr has lost what it names; those to /proc, /run and /data exist only on the box."""
+    target = tree.resolve(path)
+    return target.startswith("usr/") and target not in tree.nodes
+
+
 def install_hawser(tree: Tree, parts: Parts) -> None:
     """The program, its unit and account, its sample as the first configuration; the image's own release file."""
     common = parts.common
@@ -92,6 +111,7 @@ def build(packages: dict[str, Path], parts: Parts, kernel: Kernel, modules: list
     """The whole root."""
     tree = unpack(packages, parse_patterns((Path(__file__).parent / "leave-out.txt").read_text()))
     configure(tree, parts)
+    prune(tree, (Path(__file__).parent / "programs.txt").read_text())
     install_hawser(tree, parts)
     kernel.install(tree, modules, tools)
     pins = accounts.parse_pins((parts.common / "numbers.txt").read_text())
