@@ -83,8 +83,10 @@ def boot(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None
         print(f"image: recording {took:.1f} s after power on ({float(found[1]):.1f} s after the kernel's start)", flush=True)
         if stay:
             print(f"image: ssh -p {HOST_SSH_PORT} root@127.0.0.1; Ctrl-C switches it off", flush=True)
-            while console.recv(65536):
-                pass
+            console.settimeout(None)
+            with (folder / "console.log").open("ab", buffering=0) as log:
+                while piece := console.recv(65536):
+                    log.write(piece)
     except KeyboardInterrupt:
         pass
     finally:

@@ -60,6 +60,7 @@ def configure(tree: Tree, parts: Parts) -> None:
     tree.add("etc/fstab", file("# hawser-data.service mounts /data\n"))
     tree.add("etc/resolv.conf", link("../run/systemd/resolve/stub-resolv.conf"))
     tree.add("etc/localtime", link("/usr/share/zoneinfo/Etc/UTC"))
+    tree.add("etc/systemd/system/default.target", link("/usr/lib/systemd/system/multi-user.target"))
     tree.add("etc/mtab", link("../proc/self/mounts"))
     tree.add("usr/bin/awk", link("mawk"))
     tree.add("usr/bin/sh", link("dash"))

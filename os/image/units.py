@@ -67,7 +67,7 @@ def is_disabled(tree: Tree, unit: str) -> bool:
 def apply_preset(tree: Tree) -> None:
     """Enables what the preset enables and nothing else: links that packages bring are taken away first."""
     for path in [p for p in tree.nodes if p.startswith("etc/systemd/system/") and tree.nodes[p].kind == "link"]:
-        if tree.nodes[path].target != "/dev/null":
+        if tree.nodes[path].target != "/dev/null" and not path.endswith("/default.target"):
             del tree.nodes[path]
     for line in tree.text(PRESET).splitlines():
         words = line.split("#", 1)[0].split()
