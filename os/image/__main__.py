@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import apt, boot, keys, lock
+from . import apt, boot, compare, keys, lock
 from .archive import ArchiveError
 from .build import BuildError, Options, build
 from .accounts import AccountError
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 # What a person can act on; everything else is a fault of the builder and shows where.
 EXPECTED = (lock.LockError, ArchiveError, BuildError, AccountError, KernelError, UnitError, keys.KeyringError,
-            boot.BootError, RuntimeError)  # fmt: skip
+            boot.BootError, compare.CompareError, RuntimeError)  # fmt: skip
 SETS = (("root", "arm64", "root"), ("tools-amd64", "amd64", "tools"), ("tools-arm64", "arm64", "tools"))
 
 
@@ -51,6 +51,13 @@ def boot_image(arguments: argparse.Namespace) -> None:
     boot.boot(image, folder.resolve(), layout, tools, arguments.key, arguments.seconds, arguments.stay)
 
 
+def compare_builds(arguments: argparse.Namespace) -> None:
+    """Builds again elsewhere."""
+    second = arguments.second or REPOSITORY / "target/second/of/this/tree"
+    same = compare.compare(REPOSITORY, arguments.out.resolve(), second.resolve(), arguments.profile)
+    print(f"image: the same bytes from both places: {', '.join(same)}")
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """The verbs and their options."""
     parser = argparse.ArgumentParser(prog="scripts/image", description=__doc__)
@@ -61,6 +68,11 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
     verb.add_argument("--profile", choices=("release", "dev"), default="release")
     verb.set_defaults(run=build_image)
+    verb = verbs.add_parser("compare", help="build again from another path: the same bytes?")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the first build")
+    verb.add_argument("--second", type=Path, help="where to build again")
+    verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.set_defaults(run=compare_builds)
     verb = verbs.add_parser("boot", help="boot the disk image in QEMU until it records")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
     verb.add_argument("--key", type=Path, help="public key to let in by ssh")

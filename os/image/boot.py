@@ -46,8 +46,8 @@ def connect(path: Path, process: subprocess.Popen, seconds_max: float = 10.0) ->
             time.sleep(0.02)
 
 
-def wait_for(console: socket.socket, wanted: re.Pattern, log: Path, seconds_max: float) -> re.Match:
-    """Reads the console until it says so; all of it goes into the log."""
+def wait_for(console: socket.socket, wanted: re.Pattern, log: Path, seconds_max: float) -> re.Match | None:
+    """Reads the console until it says so; all of it goes into the log. None when it does not, or QEMU ends."""
     deadline = time.monotonic() + seconds_max
     seen = b""
     with log.open("wb", buffering=0) as out:
@@ -64,7 +64,7 @@ def wait_for(console: socket.socket, wanted: re.Pattern, log: Path, seconds_max:
             found = wanted.search(seen)
             if found:
                 return found
-    raise BootError(f"not recording after {seconds_max:.0f} s; the console ({log}) ends:\n{seen[-2000:].decode(errors='replace')}")
+    return None
 
 
 def boot(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None, seconds_max: float, stay: bool) -> None:
@@ -79,6 +79,10 @@ def boot(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None
     try:
         console = connect(machine.console, process)
         found = wait_for(console, RECORDING, folder / "console.log", seconds_max)
+        if not found:
+            process.kill()
+            said = process.stderr.read() + (folder / "console.log").read_bytes()[-2000:]
+            raise BootError(f"not recording within {seconds_max:.0f} s: {said.decode(errors='replace')}")
         took = time.monotonic() - started
         print(f"image: recording {took:.1f} s after power on ({float(found[1]):.1f} s after the kernel's start)", flush=True)
         if stay:

@@ -21,6 +21,7 @@ COMMAND_LINE = (
     "hawser.root={root} hawser.salt={salt} hawser.blocks={blocks} ro quiet panic=3 pstore.kmsg_bytes=2048 "
     "systemd.import_credentials=no systemd.gpt_auto=no systemd.show_status=no"
 )
+DISK_NAME, BUNDLE_NAME, HASHES_NAME = "hawser.img", "hawser.raucb", "hashes.txt"
 STUB = "usr/lib/systemd/boot/efi/linuxaa64.efi.stub"
 INIT_FLAGS = ("-std=c17", "-Wall", "-Wextra", "-Werror", "-Os", "-static", "-s")
 
@@ -152,10 +153,10 @@ def build(options: Options) -> None:
     clock.tell(f"file systems, root hash {hashes.root[:16]}")
     write_results(options, tools, version, root + hashes.tree, boot)
     clock.tell("disk image")
-    path = options.out / "hawser.raucb"
-    bundle.make(boot, root + hashes.tree, version, signer, tools, path)
+    path = options.out / BUNDLE_NAME
+    payload = bundle.make(boot, root + hashes.tree, version, signer, tools, path)
     clock.tell(f"bundle, {path.stat().st_size} bytes")
-    write_documents(options, version, of_root, tree, hashes, boot, root)
+    write_documents(options, version, of_root, tree, hashes, payload)
     clock.last = clock.started
     clock.tell(f"all in {options.out}")
 
@@ -164,18 +165,18 @@ def write_results(options: Options, tools: Tools, version: str, rootfs_image: by
     """The disk as it is flashed: slot a filled, slot b empty until the first update."""
     partitions = disk.layout(options.repository / "os/common/repart.d")
     contents = {"boot-a": boot, "rootfs-a": rootfs_image, "data": images.data(tools)}
-    disk.write(options.out / "hawser.img", partitions, contents)
+    disk.write(options.out / DISK_NAME, partitions, contents)
 
 
-def write_documents(options: Options, version: str, packages: list[Package], tree: Tree, hashes: Verity, boot: bytes,
-                    root: bytes) -> None:  # fmt: skip
+def write_documents(options: Options, version: str, packages: list[Package], tree: Tree, hashes: Verity,
+                    payload: dict[str, str]) -> None:  # fmt: skip
     """What is in it, and the hashes by which two builds are compared."""
     linked = sbom.crates((options.repository / "Cargo.lock").read_text(), cargo_metadata(options.repository))
     (options.out / "sbom.cdx.json").write_text(sbom.render(version, packages, linked, hashes.root))
     (options.out / "manifest.txt").write_text(manifest(tree))
-    with (options.out / "hawser.img").open("rb") as image:
+    with (options.out / DISK_NAME).open("rb") as image:
         whole = hashlib.file_digest(image, "sha256").hexdigest()
-    payload = {"boot.img": boot, "rootfs.img": root + hashes.tree}
-    lines = [f"{whole}  hawser.img\n"]
-    lines += [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in payload.items()]
-    (options.out / "hashes.txt").write_text("".join(lines))
+    lines = [f"{whole}  {DISK_NAME}\n"] + [f"{value}  bundle/{name}\n" for name, value in payload.items()]
+    for name in ("hawser.symbols", "sbom.cdx.json", "manifest.txt"):
+        lines.append(f"{hashlib.sha256((options.out / name).read_bytes()).hexdigest()}  {name}\n")
+    (options.out / HASHES_NAME).write_text("".join(lines))

@@ -1,5 +1,6 @@
 """The signed update: RAUC's bundle of both images of a slot, of which a box loads only the blocks it does not have."""
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -47,8 +48,13 @@ check-purpose=codesign
 """
 
 
-def make(boot: bytes, rootfs: bytes, version: str, signer: tuple[Path, Path, Path], tools: Tools, out: Path) -> None:
-    """Writes the bundle. The boot image goes without its first sector: the hook writes that last, from a file."""
+def make(boot: bytes, rootfs: bytes, version: str, signer: tuple[Path, Path, Path], tools: Tools, out: Path
+         ) -> dict[str, str]:  # fmt: skip
+    """Writes the bundle and returns the hashes of its files, which is what two builds have in common.
+
+    The boot image goes without its first sector: the hook writes that last, from a file. RAUC adds the salt of the
+    bundle's own hash tree and the time of signing, so that the bundle as a whole differs each time.
+    """
     key, certificate, authority = signer
     with tempfile.TemporaryDirectory() as scratch:
         content = Path(scratch) / "content"
@@ -67,3 +73,5 @@ def make(boot: bytes, rootfs: bytes, version: str, signer: tuple[Path, Path, Pat
             f"--mksquashfs-args={SQUASHFS_OPTIONS}", content, made,
         )  # fmt: skip
         shutil.move(made, out)
+        names = ("manifest.raucm", HOOK, BOOT_SECTOR, "boot.img", "rootfs.img")
+        return {name: hashlib.sha256((content / name).read_bytes()).hexdigest() for name in names}
