@@ -1,9 +1,9 @@
 /*
  * The first program of the image: PID 1 of the initrd, one static program without a shell.
  *
- * It finds out which slot the firmware has started, opens that slot's root with dm-verity by the hash that stands on the
- * kernel's command line, gives the machine its lasting id, and hands over to systemd. When the slot can't be started, or
- * has panicked PANICS_MAX times in a row, it asks the firmware for the other slot, once, and reboots: a box at sea has
+ * It finds out which slot the firmware has started, opens that slot's root with dm-verity by the hash on the kernel's
+ * command line, gives the machine its lasting id, and hands over to systemd. When the slot can't be started, or has
+ * panicked PANICS_MAX times in a row, it asks the firmware for the other slot, once, and reboots: a box at sea has
  * nobody who would choose in a menu. It writes to no disk, and to EFI variables only in that case.
  *
  * Command line: hawser.root=HASH hawser.salt=SALT hawser.blocks=N (4096 bytes each; the hash tree follows them).
@@ -149,7 +149,7 @@ static void load_modules(void) {
     fclose(list);
 }
 
-/* Which slot this is: the partition that the stub was loaded from, and nothing else. UTF-16 after 4 bytes of attributes. */
+/* Which slot this is: the partition that the stub came from, nothing else. UTF-16 after 4 bytes of attributes. */
 static const struct slot *running_slot(void) {
     char raw[128], name[64] = "";
     ssize_t length = read_file(LOADER_PART, raw, sizeof raw);
@@ -253,8 +253,8 @@ static void open_verity(const char *device, const char *command_line) {
     device_mapper(control, DM_DEV_CREATE, &request.head, sizeof request.head, 0);
     request.target.length = strtoull(blocks, NULL, 10) * SECTORS_PER_BLOCK;
     strcpy(request.target.target_type, "verity");
-    snprintf(request.parameters, sizeof request.parameters, "1 %s %s 4096 4096 %s %s sha256 %s %s 1 panic_on_corruption",
-             device, device, blocks, blocks, hash, salt);
+    snprintf(request.parameters, sizeof request.parameters,
+             "1 %s %s 4096 4096 %s %s sha256 %s %s 1 panic_on_corruption", device, device, blocks, blocks, hash, salt);
     device_mapper(control, DM_TABLE_LOAD, &request.head, sizeof request, 1);
     device_mapper(control, DM_DEV_SUSPEND, &request.head, sizeof request.head, 0); /* without its flag: resume */
     close(control);
