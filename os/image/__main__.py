@@ -40,7 +40,7 @@ def make_keys(_: argparse.Namespace) -> None:
 
 def build_image(arguments: argparse.Namespace) -> None:
     """Builds everything."""
-    build(Options(REPOSITORY, arguments.out.resolve(), arguments.profile, keys.keys_dir()))
+    build(Options(REPOSITORY, arguments.out.resolve(), arguments.profile, keys.keys_dir(), not arguments.disk_only))
 
 
 def boot_image(arguments: argparse.Namespace) -> None:
@@ -48,7 +48,11 @@ def boot_image(arguments: argparse.Namespace) -> None:
     tools = Tools(lock.parse_lock((HERE / "packages.lock").read_text()))
     folder, layout = arguments.out / "run", REPOSITORY / "os/common/repart.d"
     image = arguments.out.resolve() / "hawser.img"
-    boot.boot(image, folder.resolve(), layout, tools, arguments.key, arguments.seconds, arguments.stay)
+    machine = boot.new_board(image, folder.resolve(), layout, tools, arguments.key)
+    try:
+        boot.boot(machine, tools, arguments.cycles, arguments.seconds, arguments.stay)
+    except KeyboardInterrupt:
+        print()
 
 
 def compare_builds(arguments: argparse.Namespace) -> None:
@@ -67,6 +71,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb = verbs.add_parser("build", help="disk image, update bundle, SBOM, manifest")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
     verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.add_argument("--disk-only", action="store_true", help="for a quick look: no bundle, no documents")
     verb.set_defaults(run=build_image)
     verb = verbs.add_parser("compare", help="build again from another path: the same bytes?")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the first build")
@@ -77,6 +82,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
     verb.add_argument("--key", type=Path, help="public key to let in by ssh")
     verb.add_argument("--seconds", type=float, default=240.0, help="how long to wait")
+    verb.add_argument("--cycles", type=int, default=2, help="how often its power is switched on")
     verb.add_argument("--stay", action="store_true", help="go on until Ctrl-C")
     verb.set_defaults(run=boot_image)
     return parser.parse_args(words)

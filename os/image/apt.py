@@ -1,4 +1,4 @@
-"""Asks a Debian mirror through an apt of our own: its lists and its state lie in the cache, the machine's are not touched.
+"""Asks a Debian mirror through an apt of our own, whose lists and state lie in the cache; the machine's stay as they are.
 
 No host is named here. The mirror is the one that this machine's apt has for Debian; HAWSER_DEBIAN_MIRROR is another.
 """

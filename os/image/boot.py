@@ -74,33 +74,44 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def boot(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None, seconds_max: float, stay: bool) -> None:
-    """A new board, started; with a key it can be looked into by ssh."""
+def start(machine: Machine, tools: Tools, seconds_max: float) -> tuple[subprocess.Popen, socket.socket]:
+    """Power on, until it records; says how long that took."""
+    started = time.monotonic()
+    process = subprocess.Popen(machine.command(tools), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    console = connect(machine.console, process)
+    log = machine.folder / "console.log"
+    found = wait_for(console, RECORDING, log, seconds_max)
+    if not found:
+        process.kill()
+        said = process.stderr.read() + log.read_bytes()[-2000:]
+        raise BootError(f"not recording within {seconds_max:.0f} s: {said.decode(errors='replace')}")
+    print(f"image: recording {time.monotonic() - started:.1f} s after power on, {float(found[1]):.1f} s after the kernel's "
+          f"start; {cpu_seconds(process.pid):.1f} s of processor time", flush=True)  # fmt: skip
+    return process, console
+
+
+def boot(machine: Machine, tools: Tools, cycles: int, seconds_max: float, stay: bool) -> None:
+    """Starts a new board, and again after its power was cut: the first start makes its identity and grows its disk."""
+    for cycle in range(cycles):
+        process, console = start(machine, tools, seconds_max)
+        try:
+            if stay and cycle == cycles - 1:
+                print("image: Ctrl-C switches it off", flush=True)
+                console.settimeout(None)
+                with (machine.folder / "console.log").open("ab", buffering=0) as log:
+                    while piece := console.recv(65536):
+                        log.write(piece)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def new_board(image: Path, folder: Path, layout: Path, tools: Tools, key: Path | None) -> Machine:
+    """A board as it comes from the factory, flashed; with a key it can be looked into by ssh."""
     shutil.rmtree(folder, ignore_errors=True)
     machine = Machine(folder, forwards={HOST_SSH_PORT: SSH_PORT} if key else {})
     machine.create(image, tools, DISK_BYTES)
     if key:
         provision(machine, layout, key, tools)
-    started = time.monotonic()
-    process = subprocess.Popen(machine.command(tools), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        console = connect(machine.console, process)
-        found = wait_for(console, RECORDING, folder / "console.log", seconds_max)
-        if not found:
-            process.kill()
-            said = process.stderr.read() + (folder / "console.log").read_bytes()[-2000:]
-            raise BootError(f"not recording within {seconds_max:.0f} s: {said.decode(errors='replace')}")
-        took = time.monotonic() - started
-        print(f"image: recording {took:.1f} s after power on, {float(found[1]):.1f} s after the kernel's start; "
-              f"{cpu_seconds(process.pid):.1f} s of processor time", flush=True)  # fmt: skip
-        if stay:
-            print(f"image: ssh -p {HOST_SSH_PORT} root@127.0.0.1; Ctrl-C switches it off", flush=True)
-            console.settimeout(None)
-            with (folder / "console.log").open("ab", buffering=0) as log:
-                while piece := console.recv(65536):
-                    log.write(piece)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        process.kill()
-        process.wait()
+        print(f"image: ssh -p {HOST_SSH_PORT} root@127.0.0.1")
+    return machine

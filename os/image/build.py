@@ -52,6 +52,7 @@ class Options:
     out: Path
     profile: str
     keys: Path
+    bundle: bool = True
 
 
 def version_of(repository: Path) -> str:
@@ -111,7 +112,8 @@ def manifest(tree: Tree) -> str:
     lines = []
     for path in sorted(tree.nodes):
         node = tree.nodes[path]
-        what = {"file": hashlib.sha256(node.data).hexdigest(), "link": f"-> {node.target}", "folder": "folder"}[node.kind]
+        digest = hashlib.sha256(node.data).hexdigest()
+        what = {"file": digest, "link": f"-> {node.target}", "folder": "folder"}[node.kind]
         lines.append(f"{node.mode:04o} {node.uid}:{node.gid} /{path} {what}\n")
     return "".join(lines)
 
@@ -153,6 +155,8 @@ def build(options: Options) -> None:
     clock.tell(f"file systems, root hash {hashes.root[:16]}")
     write_results(options, tools, version, root + hashes.tree, boot)
     clock.tell("disk image")
+    if not options.bundle:
+        return
     path = options.out / BUNDLE_NAME
     payload = bundle.make(boot, root + hashes.tree, version, signer, tools, path)
     clock.tell(f"bundle, {path.stat().st_size} bytes")

@@ -1,4 +1,4 @@
-"""Builds a second time from another place, and says whether the same came out: Rust, packages, file systems, all of it."""
+"""Builds a second time from another place, and says whether the same came out: Rust, packages, file systems."""
 
 import shutil
 import subprocess

@@ -64,7 +64,7 @@ def programs(tree: Tree) -> Iterator[tuple[str, Needs]]:
 
 
 def missing(tree: Tree) -> list[str]:
-    """`file needs library` for each that is not there; and libraries found nowhere but in a private folder of another."""
+    """`file needs library` for each that is not there."""
     found = []
     for path, needs in programs(tree):
         if needs.interpreter and tree.get(needs.interpreter) is None:
@@ -79,7 +79,7 @@ def missing(tree: Tree) -> list[str]:
 
 
 def unused(tree: Tree, loaded: frozenset[str]) -> list[str]:
-    """Paths of libraries that no program reaches, directly or through others; `loaded` are opened by name at run time."""
+    """Paths of libraries that no program reaches, directly or not; `loaded` are opened by name at run time."""
     found = dict(programs(tree))
     reached: set[str] = set()
     waiting = [path for path in found if not is_library(path)]

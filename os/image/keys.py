@@ -1,4 +1,4 @@
-"""Makes the keys that sign updates, once, outside the tree. Whoever has them can put software on every box they made."""
+"""Makes the keys that sign updates, once, outside the tree. Whoever has them can update every box they made."""
 
 import os
 import subprocess
@@ -30,8 +30,8 @@ def make(folder: Path) -> None:
     scratch = folder / ".making"
     scratch.mkdir(mode=0o700, exist_ok=True)
     _openssl(
-        "req", "-x509", *_new_key(scratch, AUTHORITY), "-out", scratch / f"{AUTHORITY}.crt", "-days", str(AUTHORITY_DAYS),
-        "-subj", "/O=Hawser/CN=Hawser update authority", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
+        "req", "-x509", *_new_key(scratch, AUTHORITY), "-out", scratch / f"{AUTHORITY}.crt", "-days",
+        str(AUTHORITY_DAYS), "-subj", "/O=Hawser/CN=Hawser update authority", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
         "-addext", "keyUsage=critical,keyCertSign,cRLSign",
     )  # fmt: skip
     extensions = scratch / "extensions"

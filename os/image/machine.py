@@ -19,7 +19,7 @@ SSH_PORT = 22
 
 @dataclass
 class Machine:
-    """A board with its disk and the state of its firmware, both in one folder, so that it can be switched off and on."""
+    """A board with its disk and the state of its firmware, both in one folder: it can be switched off and on."""
 
     folder: Path
     memory_mib: int = MEMORY_MIB

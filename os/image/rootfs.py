@@ -1,4 +1,4 @@
-"""The tree of the root: packages without what leave-out.txt names, os/common on top, and what their installers would do."""
+"""The tree of the root: packages without what leave-out.txt names, what their installers would do, os/common on top."""
 
 import fnmatch
 import re
@@ -10,6 +10,7 @@ from .kernel import Kernel, parse_list
 from .tools import Tools
 from .tree import Tree, file, folder, link
 
+NAME_SERVICES = "passwd: files\ngroup: files\nshadow: files\nhosts: files resolve [!UNAVAIL=return] dns\n"
 CA_FOLDER = "usr/share/ca-certificates/mozilla/"
 # Mount points, and folders of packages that others expect.
 FOLDERS = {"data": 0o755, "dev": 0o755, "proc": 0o555, "sys": 0o555, "run": 0o755, "tmp": 0o1777, "var": 0o755,
@@ -53,7 +54,7 @@ def configure(tree: Tree, parts: Parts) -> None:
     certificates = [node.data for path, node in tree.files(CA_FOLDER)]
     tree.remove("usr/share/ca-certificates")
     tree.add("etc/ssl/certs/ca-certificates.crt", file(b"".join(certificates)))
-    tree.add("etc/nsswitch.conf", file("passwd: files\ngroup: files\nshadow: files\nhosts: files resolve [!UNAVAIL=return] dns\n"))
+    tree.add("etc/nsswitch.conf", file(NAME_SERVICES))
     tree.add("etc/hostname", file("hawser\n"))
     tree.add("etc/hosts", file("127.0.0.1 localhost hawser\n::1 localhost hawser\n"))
     tree.add("etc/machine-id", file(""))

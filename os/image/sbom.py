@@ -1,4 +1,4 @@
-"""What the image is made of, as CycloneDX 1.5: Debian's packages and the crates of the program. Pure: values in, text out."""
+"""What the image is made of, as CycloneDX 1.5: Debian's packages, the crates of the program. Pure."""
 
 import json
 import tomllib

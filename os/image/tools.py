@@ -1,7 +1,7 @@
 """The host's tools, from the locked packages: unpacked into the cache and run by their own loader and libraries.
 
-So a Debian 12, a Debian 13 and an Ubuntu make the same file systems. Each tool gets a script that starts it; that folder
-stands first in the PATH of whatever calls others (rauc calls mksquashfs).
+So a Debian 12, a Debian 13 and an Ubuntu make the same file systems. Each tool gets a script that starts it; the folder of
+these stands first in the PATH of whatever calls others (rauc calls mksquashfs).
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class Tools:
         program = next((p for p in (self.root / f"usr/{f}/{name}" for f in ("bin", "sbin")) if p.exists()), None)
         if program is None:
             raise FileNotFoundError(f"{name} is in none of the packages of [tools]")
-        loader = next(self.root.glob("usr/lib/ld-linux-*.so.*"), None) or next(self.root.glob("usr/lib/*/ld-linux-*.so.*"))
+        loader = next(self.root.rglob("ld-linux-*.so.*"))
         libraries = next(p.parent for p in self.root.glob("usr/lib/*/libc.so.6"))
         script.parent.mkdir(exist_ok=True)
         # --argv0: mtools is one program of many names.

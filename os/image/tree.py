@@ -1,4 +1,4 @@
-"""A file tree kept in memory, with the owners and modes that the image shall have; a person without root can make it."""
+"""A file tree kept in memory, with the owners and modes of the image; a person without root can make it."""
 
 import io
 import posixpath

@@ -25,7 +25,8 @@ def deb(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
             tar.addfile(entry, io.BytesIO(content))
     out = b"!<arch>\n"
     for name, content in (("debian-binary", b"2.0"), ("data.tar.xz", inner.getvalue())):
-        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+        head = f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n"
+        out += head.encode() + content + b"\n" * (len(content) % 2)
     return out
 
 
@@ -187,7 +188,8 @@ def program(needed: list[str], interpreter: str = "") -> bytes:
     entries += struct.pack("<QQ", elf.DT_STRTAB, 1000)
     loader = interpreter.encode() + b"\0"
     body = strings.ljust(1000, b"\0") + entries
-    head = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 183, 1, 0, 64, 0, 0, 64, 56, 3, 0, 0, 0)
+    fields = (3, elf.MACHINE_AARCH64, 1, 0, 64, 0, 0, 64, 56, 3, 0, 0, 0)
+    head = elf.MAGIC + bytes([2, 1, 1]) + bytes(9) + struct.pack("<HHIQQQIHHHHHH", *fields)
     start = 64 + 3 * 56
     # The strings lie at address 1000, which is this file's offset `start`.
     table = struct.pack("<IIQQQQQQ", elf.PT_LOAD, 4, start, 1000, 1000, len(body), len(body), 1)
@@ -234,8 +236,11 @@ class Modules(unittest.TestCase):
     """Modules and what they need."""
 
     def kernel(self) -> kernel.Kernel:
-        packed = {"a": ("kernel/a.ko", b"\0depends=b-c,in\0"), "b_c": ("kernel/b-c.ko", b"\0depends=\0softdep=pre: d\0"),
-                  "d": ("kernel/d.ko", b"\0depends=\0")}  # fmt: skip
+        packed = {
+            "a": ("kernel/a.ko", b"\0depends=b-c,in\0"),
+            "b_c": ("kernel/b-c.ko", b"\0depends=\0softdep=pre: d\0"),
+            "d": ("kernel/d.ko", b"\0depends=\0"),
+        }
         return kernel.Kernel("6", b"", packed, frozenset({"in"}))
 
     def test_what_is_needed_comes_first(self):

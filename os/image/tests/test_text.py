@@ -23,7 +23,8 @@ class Lock(unittest.TestCase):
             lock.parse_wanted("# head\nsystemd\n")
 
     def test_what_was_rendered_is_read_again(self):
-        packages = [lock.Package("root", "b", "1:2-3", "arm64", "0" * 64, 7), lock.Package("root", "a", "1", "all", "f" * 64, 8)]
+        second = lock.Package("root", "b", "1:2-3", "arm64", "0" * 64, 7)
+        packages = [second, lock.Package("root", "a", "1", "all", "f" * 64, 8)]
         self.assertEqual(lock.parse_lock(lock.render_lock(packages)), sorted(packages))
 
     def test_a_cut_line_is_refused(self):
@@ -93,7 +94,8 @@ class Units(unittest.TestCase):
         tree = self.tree("enable a.service\ndisable *\n", a="[Install]\nWantedBy=x.target\nAlso=b.service\n",
                          b="[Install]\nAlias=c.service\n")  # fmt: skip
         units.apply_preset(tree)
-        self.assertEqual(tree.nodes["etc/systemd/system/x.target.wants/a.service"].target, "/usr/lib/systemd/system/a.service")
+        made = tree.nodes["etc/systemd/system/x.target.wants/a.service"]
+        self.assertEqual(made.target, "/usr/lib/systemd/system/a.service")
         self.assertIn("etc/systemd/system/c.service", tree.nodes)
 
     def test_also_does_not_reach_what_is_disabled(self):
