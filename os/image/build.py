@@ -19,7 +19,7 @@ from .verity import SALT, Verity, verity
 # No credential over SMBIOS, no getty, no look for partitions by their type; a panic starts again, and leaves a record.
 COMMAND_LINE = (
     "hawser.root={root} hawser.salt={salt} hawser.blocks={blocks} ro quiet panic=3 pstore.kmsg_bytes=2048 "
-    "systemd.import_credentials=no systemd.gpt_auto=no systemd.show_status=no"
+    "systemd.import_credentials=no systemd.gpt_auto=no systemd.show_status=no rcupdate.rcu_expedited=1"
 )
 DISK_NAME, BUNDLE_NAME, HASHES_NAME = "hawser.img", "hawser.raucb", "hashes.txt"
 STUB = "usr/lib/systemd/boot/efi/linuxaa64.efi.stub"
