@@ -6,13 +6,19 @@ from pathlib import Path
 
 from .build import HASHES_NAME
 
+BUILT = "target"
+
 
 class CompareError(Exception):
     """Two builds of the same sources differ. The message names the results that do."""
 
 
 def copy_sources(repository: Path, second: Path) -> None:
-    """The files that git knows or would take up, as they are now; nothing that was built."""
+    """The files that git knows or would take up, as they are now, in place of older ones; what was built there stays."""
+    second.mkdir(parents=True, exist_ok=True)
+    for old in second.iterdir():
+        if old.name != BUILT:
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     asked = ["git", "-C", repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\0")
     for name in filter(None, names):
@@ -36,7 +42,7 @@ def compare(repository: Path, out: Path, second: Path, profile: str) -> list[str
     """Builds in `second`, whose compiled crates stay there for the next time; returns the names of what is the same."""
     copy_sources(repository, second)
     subprocess.run([second / "scripts/image", "build", "--profile", profile], check=True, cwd=second)
-    mine, other = (parse((folder / HASHES_NAME).read_text()) for folder in (out, second / "target/image"))
+    mine, other = (parse((folder / HASHES_NAME).read_text()) for folder in (out, second / BUILT / "image"))
     found = differences(mine, other)
     if found:
         raise CompareError(f"not the same when built in {second}: {', '.join(found)}")

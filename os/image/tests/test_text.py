@@ -1,5 +1,7 @@
 """The files that people write: packages, modules, accounts, units, patterns, partitions."""
 
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -147,3 +149,17 @@ class Compare(unittest.TestCase):
     def test_what_differs_or_is_missing_is_named(self):
         first, second = compare.parse("1  a\n2  b\n3  c\n"), compare.parse("1  a\n9  b\n")
         self.assertEqual(compare.differences(first, second), ["b", "c"])
+
+    def test_sources_replace_older_ones_and_what_was_built_stays(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            first, second = Path(scratch) / "first", Path(scratch) / "second"
+            (first / "a").mkdir(parents=True)
+            (first / "a/new").write_text("1")
+            (first / "link").symlink_to("/nowhere")
+            subprocess.run(["git", "init", "--quiet", first], check=True)
+            for name in ("target/kept", "a/old", "link"):
+                (second / name).parent.mkdir(parents=True, exist_ok=True)
+                (second / name).write_text("0")
+            compare.copy_sources(first, second)
+            found = {path.relative_to(second).as_posix() for path in second.rglob("*") if not path.is_dir()}
+            self.assertEqual(found, {"a/new", "link", "target/kept"})
