@@ -65,6 +65,8 @@ class Machine:
         return [
             "qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", CPU, "-smp", "2", "-m", str(self.memory_mib),
             "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-no-shutdown",
+            # Nobody is there to press a key for the firmware's menu.
+            "-boot", "menu=on,splash-time=0",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={tools.firmware(FIRMWARE_CODE)}",
             "-drive", f"if=pflash,format=raw,unit=1,file={self.variables}",
             "-drive", f"if=none,id=disk,format=raw,file={self.disk}", "-device", "virtio-blk-pci,drive=disk",
