@@ -3,11 +3,11 @@
 
 # For `make run`, `make bench` and `make fuzz`: passed on to the program.
 ARGS ?=
-# For `make cross`: release for a box, dev for a quick look.
+# For `make cross` and `make image`: release for a box, dev for a quick look.
 PROFILE ?= release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench fuzz check audit cross clean readme
+.PHONY: help setup run test bench fuzz check audit cross keys image clean readme
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,12 +40,20 @@ cross: ## the binary for aarch64; PROFILE=dev is quicker to build
 	@scripts/setup build cross
 	@scripts/cross build $(PROFILE)
 
+keys: ## once: the keys that sign updates, in HAWSER_KEYS or ~/.config/hawser/keys; never overwritten
+	@scripts/setup image
+	@scripts/image keys
+
+image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, SBOM, in target/image
+	@scripts/setup build image
+	@scripts/image build --profile $(PROFILE)
+
 readme: ## run the commands that README.md tells people to run
 	@scripts/setup build run test lint cross
 	@scripts/check-readme
 
 setup: ## install everything that any of these needs
-	@scripts/setup build run test lint cross fuzz
+	@scripts/setup build run test lint cross fuzz image
 
 clean: ## remove target/ (built files, the state of `make run`)
 	@rm -rf target

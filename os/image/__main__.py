@@ -1,0 +1,102 @@
+"""The command line: `scripts/image VERB`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import apt, boot, compare, keys, lock
+from .archive import ArchiveError
+from .build import BuildError, Options, build
+from .accounts import AccountError
+from .kernel import KernelError
+from .tools import Tools
+from .units import UnitError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+# What a person can act on; everything else is a fault of the builder and shows where.
+EXPECTED = (lock.LockError, ArchiveError, BuildError, AccountError, KernelError, UnitError, keys.KeyringError,
+            boot.BootError, compare.CompareError, RuntimeError)  # fmt: skip
+SETS = (("root", "arm64", "root"), ("tools-amd64", "amd64", "tools"), ("tools-arm64", "arm64", "tools"))
+
+
+def refresh_lock(_: argparse.Namespace) -> None:
+    """Resolves packages.txt anew."""
+    wanted = lock.parse_wanted((HERE / "packages.txt").read_text())
+    packages = []
+    for name, architecture, section in SETS:
+        source = apt.Apt(architecture)
+        source.refresh()
+        packages += source.resolve(name, wanted[section])
+    (HERE / "packages.lock").write_text(lock.render_lock(packages))
+    print(f"image: {len(packages)} packages locked")
+
+
+def make_keys(_: argparse.Namespace) -> None:
+    """Makes the keys of updates."""
+    keys.make(keys.keys_dir())
+    print(f"image: keys in {keys.keys_dir()}: keep a copy where no machine reaches it")
+
+
+def build_image(arguments: argparse.Namespace) -> None:
+    """Builds everything."""
+    build(Options(REPOSITORY, arguments.out.resolve(), arguments.profile, keys.keys_dir(), not arguments.disk_only))
+
+
+def boot_image(arguments: argparse.Namespace) -> None:
+    """Boots the disk image of a build in QEMU."""
+    tools = Tools(lock.parse_lock((HERE / "packages.lock").read_text()))
+    folder, layout = arguments.out / "run", REPOSITORY / "os/common/repart.d"
+    image = arguments.out.resolve() / "hawser.img"
+    machine = boot.new_board(image, folder.resolve(), layout, tools, arguments.key)
+    try:
+        boot.boot(machine, tools, arguments.cycles, arguments.seconds, arguments.stay)
+    except KeyboardInterrupt:
+        print()
+
+
+def compare_builds(arguments: argparse.Namespace) -> None:
+    """Builds again elsewhere."""
+    second = arguments.second or REPOSITORY / "target/second/of/this/tree"
+    same = compare.compare(REPOSITORY, arguments.out.resolve(), second.resolve(), arguments.profile)
+    print(f"image: the same bytes from both places: {', '.join(same)}")
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The verbs and their options."""
+    parser = argparse.ArgumentParser(prog="scripts/image", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verbs.add_parser("lock", help="resolve packages.txt into packages.lock").set_defaults(run=refresh_lock)
+    verbs.add_parser("keys", help="make the keys that sign updates").set_defaults(run=make_keys)
+    verb = verbs.add_parser("build", help="disk image, update bundle, SBOM, manifest")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
+    verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.add_argument("--disk-only", action="store_true", help="for a quick look: no bundle, no documents")
+    verb.set_defaults(run=build_image)
+    verb = verbs.add_parser("compare", help="build again from another path: the same bytes?")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the first build")
+    verb.add_argument("--second", type=Path, help="where to build again")
+    verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.set_defaults(run=compare_builds)
+    verb = verbs.add_parser("boot", help="boot the disk image in QEMU until it records")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
+    verb.add_argument("--key", type=Path, help="public key to let in by ssh")
+    verb.add_argument("--seconds", type=float, default=240.0, help="how long to wait")
+    verb.add_argument("--cycles", type=int, default=2, help="how often its power is switched on")
+    verb.add_argument("--stay", action="store_true", help="go on until Ctrl-C")
+    verb.set_defaults(run=boot_image)
+    return parser.parse_args(words)
+
+
+def main() -> int:
+    """Runs a verb; a failure that a person can mend is one line."""
+    arguments = parse(sys.argv[1:])
+    try:
+        arguments.run(arguments)
+    except EXPECTED as error:
+        print(f"image: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+sys.exit(main())
