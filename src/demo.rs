@@ -285,6 +285,8 @@ fn gateway_config(options: &DemoOptions, broker_port: u16, shore_url: &str, toke
     shore_url.clone_into(&mut config.shore.url);
     config.shore.token = token;
     config.shore.interval_s = SYNC_INTERVAL_S;
+    // Whatever machine this is, a demonstration does not change its system.
+    config.update.enabled = false;
     config
 }
 
@@ -295,6 +297,7 @@ fn shore_config(options: &DemoOptions, vessel_token: &str) -> ShoreConfig {
     config.vessel.push(ShoreVesselConfig {
         id: VESSEL_ID.to_owned(),
         name: VESSEL_NAME.to_owned(),
+        update_version_max: String::new(),
         token_sha256: hex(&Sha256::digest(vessel_token.as_bytes())),
     });
     config

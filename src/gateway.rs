@@ -9,6 +9,7 @@ mod backend;
 mod feed;
 mod maintenance;
 mod notify;
+mod updates;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use self::backend::{Alarms, GatewayBackend};
 use self::feed::RecordFeed;
 use crate::api::auth::{ApiToken, Created, TokenError};
 use crate::api::live::Live;
-use crate::api::{ApiMetrics, ApiState, Hosts, records, router_with, serve, stream};
+use crate::api::{ApiMetrics, ApiState, Hosts, records, router_with, serve, setup, stream};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
@@ -184,7 +185,8 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
         api_metrics,
         Hosts::for_listener(address),
     );
-    let server = spawn_api(listener, state, &backend, &rest_stop);
+    updates::spawn(&backend, durable.subscribe(), &rest_stop);
+    let server = spawn_api(listener, state, &backend, token.0.clone(), &rest_stop);
     tokio::spawn(maintenance::run(Arc::clone(&backend), rest_stop.clone()));
     notify::ready();
     tokio::spawn(notify::watchdog(Arc::clone(&backend), rest_stop.clone()));
@@ -366,6 +368,7 @@ impl Root<'_> {
             vessel_id: parts.vessel_id,
             runtime: tokio::runtime::Handle::current(),
             stats: Mutex::default(),
+            updates: std::sync::OnceLock::new(),
         }
     }
 }
@@ -454,14 +457,20 @@ fn spawn_api(
     listener: TcpListener,
     state: ApiState,
     backend: &Arc<GatewayBackend>,
+    token: ApiToken,
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let health = Arc::clone(backend);
     let link = backend.link.clone();
     let sync_now = move || link.as_ref().map(LinkHandle::sync_now).is_some();
-    let more = records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health(), sync_now);
+    let mut more =
+        records::routes(backend.store.clone(), backend.entropy.clone(), move || health.sync_health(), sync_now);
+    if let Some(updater) = backend.updates.get() {
+        more = more.merge(crate::api::updates::routes(updater.clone()));
+    }
     tokio::spawn(stream::publish(state.clone(), stop.clone()));
-    tokio::spawn(serve::serve(listener, router_with(state, more), stop.clone()))
+    let setup = setup::routes(&backend.config.data.dir, token, backend.clock.clone());
+    tokio::spawn(serve::serve(listener, router_with(state, more, setup), stop.clone()))
 }
 
 impl RunningGateway {

@@ -20,7 +20,7 @@
 //! # Layers: a module names only what stands to its left
 //!
 //! [`reading`] [`record`] [`clock`] [`entropy`] [`config`] <- [`wire`] <- [`bus`] <- [`sensors`]; [`bus`] <- [`store`]
-//! <- [`uplink`] [`sync`] <- [`api`] <- [`gateway`] <- `main`; [`shore`] stands beside [`gateway`]. [`sim`],
+//! <- [`uplink`] [`sync`] [`update`] <- [`api`] <- [`gateway`] <- `main`; [`shore`] stands beside [`gateway`]. [`sim`],
 //! [`replay`], [`decode`] and [`demo`] are tools around them. `tests/tidy.rs` enforces it.
 //!
 //! # Invariants
@@ -35,7 +35,8 @@
 //! 7. After a failed commit or sync a file is not written again; a damaged file is set aside, never deleted.
 //! 8. Only [`clock`] asks the time, only [`entropy`] draws at random. Each row says how far its time is trusted.
 //! 9. Offline is a state, not a fault. The gateway is complete with no link at all.
-//! 10. The gateway writes nothing to a bus but Modbus questions that read. Only [`sim`], no part of it, speaks.
+//! 10. Only [`update::health`] marks a slot good, and only when the same sources deliver at their rates again.
+//! 11. The gateway writes nothing to a bus but Modbus questions that read. Only [`sim`], no part of it, speaks.
 
 pub mod api;
 pub mod bus;
@@ -46,6 +47,7 @@ pub mod demo;
 pub mod durable_file;
 pub mod entropy;
 pub mod gateway;
+pub mod http_client;
 pub mod reading;
 pub mod record;
 pub mod replay;
@@ -54,5 +56,6 @@ pub mod shore;
 pub mod sim;
 pub mod store;
 pub mod sync;
+pub mod update;
 pub mod uplink;
 pub mod wire;

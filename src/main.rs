@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Verb::Status(args) => cli::remote::status(&args),
         Verb::Query(args) => cli::remote::query(&args),
         Verb::Prune(args) => cli::remote::prune(&args),
+        Verb::Update(args) => cli::update::run(&args),
         Verb::Completions { shell } => cli::completions(shell),
     };
     outcome.unwrap_or_else(|failure| failure.report())

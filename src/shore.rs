@@ -3,6 +3,8 @@
 //! Each vessel has a token of its own and reaches only its own log. The server keeps nothing of a request in memory;
 //! what it acknowledged is in its database.
 
+mod updates;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -108,6 +110,7 @@ struct Inner {
     store: RecordStore,
     hub: SqliteHub,
     vessels: Vec<ShoreVesselConfig>,
+    bundles: updates::Bundles,
     auth: Auth,
     permits: Semaphore,
     metrics: ShoreMetrics,
@@ -172,7 +175,8 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
         .route("/api/vessels/{vessel}/records/{collection}/{id}", axum::routing::patch(update).delete(delete))
         .route("/healthz", get(|shore: State<Shore>| health(shore, "ok")))
         .route("/readyz", get(|shore: State<Shore>| health(shore, "ready")))
-        .route("/metrics", get(metrics));
+        .route("/metrics", get(metrics))
+        .merge(updates::routes());
     let source: Arc<dyn FleetSource> = Arc::new(shore.clone());
     let (sync, own) = (sync.with_state(shore.clone()), own.with_state(shore).merge(fleet::routes(source)));
     let hosts = Hosts::for_listener(address);
@@ -188,6 +192,7 @@ impl Shore {
             hub: SqliteHub::new(store.clone(), config.sync.conflict_policy, entropy.clone()),
             store: store.clone(),
             vessels: config.vessel.clone(),
+            bundles: updates::Bundles::new(&config.updates.dir),
             auth: Auth::new(token),
             permits: Semaphore::new(config.http.apply_permits),
             metrics,

@@ -15,8 +15,10 @@ pub mod pages;
 pub mod records;
 pub mod routes;
 pub mod serve;
+pub mod setup;
 pub mod status;
 pub mod stream;
+pub mod updates;
 
 use std::sync::Arc;
 
@@ -154,18 +156,19 @@ impl ApiState {
 
 /// The router on board.
 pub fn router(state: ApiState) -> Router {
-    router_with(state, Router::new())
+    router_with(state, Router::new(), Router::new())
 }
 
 /// The router on board with the routes of `more` beside its own, behind the same guards: whatever writes needs the
-/// token.
-pub fn router_with(state: ApiState, more: Router) -> Router {
+/// token. Those of `open` do not.
+pub fn router_with(state: ApiState, more: Router, open: Router) -> Router {
     let hosts = state.hosts;
     let guarded = pages::routes()
         .merge(routes::routes())
         .with_state(state.clone())
         .merge(more)
-        .layer(from_fn_with_state(state, auth::guard_writes));
+        .layer(from_fn_with_state(state, auth::guard_writes))
+        .merge(open);
     protect(guarded, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX)
 }
 

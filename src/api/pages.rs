@@ -22,7 +22,7 @@ struct Asset {
     body: &'static str,
 }
 
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 7] = [
     Asset { path: "/assets/style.css", mime: "text/css; charset=utf-8", body: include_str!("assets/style.css") },
     Asset { path: "/assets/units.js", mime: "text/javascript; charset=utf-8", body: include_str!("assets/units.js") },
     Asset { path: "/assets/live.js", mime: "text/javascript; charset=utf-8", body: include_str!("assets/live.js") },
@@ -31,6 +31,7 @@ const ASSETS: [Asset; 6] = [
         mime: "text/javascript; charset=utf-8",
         body: include_str!("assets/gateway.js"),
     },
+    Asset { path: "/assets/system.js", mime: "text/javascript; charset=utf-8", body: include_str!("assets/system.js") },
     Asset { path: "/assets/fleet.js", mime: "text/javascript; charset=utf-8", body: include_str!("assets/fleet.js") },
     Asset { path: "/assets/icon.svg", mime: "image/svg+xml", body: include_str!("assets/icon.svg") },
 ];
@@ -134,11 +135,12 @@ fn onboard() -> Markup {
             aside class="system" aria-label="Gateway" {
                 @for (id, name) in [
                     ("shore", "Shore"), ("buses", "Buses"), ("store", "Store"), ("brokers", "Brokers"),
-                    ("records", "Records"),
+                    ("records", "Records"), ("system", "System"),
                 ] {
                     section class="card" aria-labelledby={ (id) "-title" } {
                         h2 id={ (id) "-title" } { (name) }
                         div id=(id) {}
+                        @if id == "system" { div id="system-actions" class="actions" {} }
                     }
                 }
             }
@@ -150,6 +152,7 @@ fn onboard() -> Markup {
             }
         }
         (why())
+        (sign_in())
     };
     document("Hawser", "/assets/live.js", &body)
 }
@@ -163,6 +166,22 @@ fn targets() -> Markup {
                     thead { tr { th { "Name" } th { "Range" } th { "Speed" } th { "Course" } th { "Age" } } }
                     tbody id="targets" {}
                 }
+            }
+        }
+    }
+}
+
+/// Asked for when something is ordered without a token.
+fn sign_in() -> Markup {
+    html! {
+        dialog id="sign-in" aria-labelledby="sign-in-title" {
+            h2 id="sign-in-title" { "Who orders this?" }
+            form id="sign-in-form" {
+                label for="sign-in-code" { "The setup code from the console of the box, or the API token" }
+                input id="sign-in-code" autocomplete="off" autocapitalize="characters" required;
+                p id="sign-in-note" class="note" role="alert" {}
+                button type="submit" { "Go on" } " "
+                button id="sign-in-close" type="button" { "Cancel" }
             }
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{ClockQuality, Stamp};
+use crate::update::UpdateStatus;
 use crate::wire::SourceInfo;
 
 /// The whole of it.
@@ -33,6 +34,8 @@ pub struct Status {
     pub brokers: Vec<BrokerStatus>,
     /// The way to the shore.
     pub shore: ShoreStatus,
+    /// The system of the box and its updates; `None` where they are switched off.
+    pub update: Option<UpdateStatus>,
     /// What a person should look at now, one sentence each. Empty is good.
     pub alarms: Vec<String>,
 }

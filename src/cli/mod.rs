@@ -5,6 +5,7 @@ pub mod probe;
 pub mod remote;
 pub mod serve;
 pub mod tools;
+pub mod update;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,7 +62,9 @@ pub enum Verb {
     /// Ask a running gateway, or a data directory, for readings of the past.
     Query(QueryArgs),
     /// Tell a running gateway to prune now, or show what would go.
-    Prune(PruneArgs),
+    Prune(remote::Gateway),
+    /// Look for, install, start or take back a version of the box's system.
+    Update(update::UpdateArgs),
     /// Print the completions of a shell.
     Completions {
         /// Which shell.
@@ -252,20 +255,6 @@ pub struct QueryArgs {
     /// The gateway's data directory; a running gateway does not mind.
     #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hawser")]
     pub data_dir: PathBuf,
-}
-
-/// `hawser prune`.
-#[derive(Debug, Args)]
-pub struct PruneArgs {
-    /// The gateway.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// The gateway's data directory: its API token is there.
-    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hawser")]
-    pub data_dir: PathBuf,
-    /// The API token, where the data directory is out of reach.
-    #[arg(long, env = "HAWSER_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hawser::api::auth::TOKEN_FILE;
@@ -11,7 +12,7 @@ use hawser::gateway::TELEMETRY_DIR;
 use hawser::store::telemetry::{Query, StoredReading, TelemetryReader};
 
 use super::serve::block_on;
-use super::{Outcome, PruneArgs, QueryArgs, RemoteArgs};
+use super::{Outcome, QueryArgs, RemoteArgs};
 
 /// How long a gateway may take to answer: as long as it gives itself.
 const REQUEST_TIME_MAX: std::time::Duration = hawser::api::REQUEST_TIME_MAX;
@@ -56,7 +57,7 @@ pub enum RemoteError {
 
 /// A client that gives up: a gateway that hangs must not hang whoever asks. The system's certificates are wanted only
 /// where they serve: a box may have none.
-fn client(url: &str) -> Result<reqwest::Client, RemoteError> {
+pub fn client(url: &str) -> Result<reqwest::Client, RemoteError> {
     let mut builder = reqwest::Client::builder().timeout(REQUEST_TIME_MAX);
     if url.starts_with("http://") {
         builder = builder.tls_certs_only([]);
@@ -64,8 +65,34 @@ fn client(url: &str) -> Result<reqwest::Client, RemoteError> {
     builder.build().map_err(RemoteError::Client)
 }
 
+/// A gateway to which orders are given.
+#[derive(Debug, clap::Args)]
+pub struct Gateway {
+    /// The gateway.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The gateway's data directory: its API token is there.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/hawser")]
+    pub data_dir: PathBuf,
+    /// The API token, where the data directory is out of reach.
+    #[arg(long, env = "HAWSER_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+impl Gateway {
+    /// The token for orders.
+    pub fn token(&self) -> Result<String, RemoteError> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let path = self.data_dir.join(TOKEN_FILE);
+        let no_token = |cause| RemoteError::NoToken { path: path.display().to_string(), cause };
+        Ok(std::fs::read_to_string(&path).map_err(no_token)?.trim().to_owned())
+    }
+}
+
 /// Writes to standard output.
-fn say(text: &str) -> std::io::Result<()> {
+pub fn say(text: &str) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
     seen_enough(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
 }
@@ -75,7 +102,7 @@ fn seen_enough(written: std::io::Result<()>) -> std::io::Result<()> {
     written.or_else(|error| if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
-async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<String, RemoteError> {
+pub async fn ask(request: reqwest::RequestBuilder, url: &str) -> Result<String, RemoteError> {
     let unreachable = |error: reqwest::Error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         RemoteError::Unreachable { url: url.to_owned(), cause }
@@ -143,6 +170,9 @@ fn describe(status: &Status) -> String {
         age(shore.last_success_at),
         shore.readings_acknowledged_seq
     );
+    if let Some(update) = &status.update {
+        let _ = writeln!(text, "system  {} {}, {}", update.version, update.slot, update.why);
+    }
     for alarm in &status.alarms {
         let _ = writeln!(text, "ALARM   {alarm}");
     }
@@ -195,15 +225,8 @@ fn line(reading: &StoredReading) -> serde_json::Value {
 }
 
 /// `hawser prune`.
-pub fn prune(args: &PruneArgs) -> Outcome {
-    let token = match &args.token {
-        Some(token) => token.clone(),
-        None => {
-            let path = args.data_dir.join(TOKEN_FILE);
-            let no_token = |cause| RemoteError::NoToken { path: path.display().to_string(), cause };
-            std::fs::read_to_string(&path).map_err(no_token)?.trim().to_owned()
-        }
-    };
+pub fn prune(args: &Gateway) -> Outcome {
+    let token = args.token()?;
     block_on(async {
         let post = client(&args.url)?.post(format!("{}/api/telemetry/prune", args.url)).bearer_auth(token);
         say(&format!("{}\n", ask(post, &args.url).await?))?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::shore::ConflictPolicy;
+use super::update::UpdateConfig;
 
 /// The configuration of `hawser gateway`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub shore: ShoreLinkConfig,
     /// How conflicts are decided on board.
     pub sync: SyncConfig,
+    /// Updates of the box.
+    pub update: UpdateConfig,
 }
 
 /// Who this vessel is.
@@ -470,6 +473,8 @@ pub struct ShoreLinkConfig {
     pub url: String,
     /// The vessel's token for the shore (`SHORE_TOKEN`).
     pub token: String,
+    /// PEM file of the authorities that are believed; empty: the system's.
+    pub ca_cert: PathBuf,
     /// Seconds between cycles when nothing changes (C2).
     pub interval_s: u64,
     /// Whether raw readings go ashore too.
@@ -485,6 +490,7 @@ impl Default for ShoreLinkConfig {
         Self {
             url: String::new(),
             token: String::new(),
+            ca_cert: PathBuf::new(),
             interval_s: 300,
             readings: true,
             batch_bytes_start: 16 << 10,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::address::{Address, AddressError};
+use super::update::DayWindow;
 use super::url::{Url, without_login};
 
 /// A value as the file, the environment or a flag gave it.
@@ -79,6 +80,10 @@ pub enum Kind {
     TopicPrefix,
     /// A SHA-256 in hex.
     Sha256,
+    /// Hours of a day; empty: all.
+    Window,
+    /// A version of Hawser; empty: any.
+    Version,
     /// One word of a few.
     Word {
         /// Those that work.
@@ -116,6 +121,8 @@ const SHOWN_CHARS_MAX: usize = 80;
 
 const BROKER_ACCEPTED: &str = "mqtt://host:port or mqtts://host:port";
 const SHORE_ACCEPTED: &str = "https://host:port, http:// only to loopback, or \"\" for no shore";
+const WINDOW_ACCEPTED: &str = "two times UTC such as 02:00-05:00, or \"\" for any time";
+const VERSION_ACCEPTED: &str = "a version such as 1.2.3, or \"\" for the newest";
 const PREFIX_ACCEPTED: &str = "levels parted by `/`, without + # or spaces, such as vessels/{vessel_id}/sync";
 
 impl Raw {
@@ -177,6 +184,8 @@ impl Kind {
             Self::ShoreUrl => check_shore_url(raw),
             Self::TopicPrefix => check_topic_prefix(raw.text(PREFIX_ACCEPTED)?),
             Self::Sha256 => check_sha256(raw),
+            Self::Window => check_parsed::<DayWindow>(raw, "not two times of a day", WINDOW_ACCEPTED),
+            Self::Version => check_parsed::<semver::Version>(raw, "not a version", VERSION_ACCEPTED),
             Self::Word { accepted, planned } => check_word(raw, accepted, planned),
         }
     }
@@ -327,6 +336,11 @@ fn check_sha256(raw: &Raw) -> Result<(), Refusal> {
     } else {
         Err(Refusal::new("not a SHA-256", accepted))
     }
+}
+
+fn check_parsed<T: std::str::FromStr>(raw: &Raw, problem: &str, accepted: &str) -> Result<(), Refusal> {
+    let text = raw.text(accepted)?;
+    if text.is_empty() || text.parse::<T>().is_ok() { Ok(()) } else { Err(Refusal::new(problem, accepted)) }
 }
 
 fn check_word(raw: &Raw, accepted: &[&str], planned: &[&str]) -> Result<(), Refusal> {

@@ -15,6 +15,7 @@ mod render;
 mod rules;
 pub mod schema;
 pub mod shore;
+pub mod update;
 mod url;
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub use gateway::{
 pub use kind::{Kind, Raw, Refusal};
 pub use render::render_check;
 pub use shore::{ConflictPolicy, ShoreConfig, ShoreVesselConfig};
+pub use update::{DayWindow, UpdateApproval, UpdateConfig};
 pub use url::Url;
 
 /// A configuration that passed every check.

@@ -4,7 +4,7 @@
 use super::kind::Kind;
 use Kind::{
     Address, BrokerUrl, Count, Listen, Name, Number, Path, Pattern, Sha256, ShoreUrl, Switch, Text, Texts, TopicPrefix,
-    Word,
+    Version, Window, Word,
 };
 
 /// A table of the file, or an array of tables.
@@ -184,6 +184,7 @@ pub const GATEWAY: &[Section] = &[
         keys: &[
             key("url", ShoreUrl),
             secret("token"),
+            key("ca_cert", Path { may_be_empty: true }),
             // At least 5 s between cycles (C4).
             key("interval_s", Count { min: 5, max: 86_400 }),
             key("readings", Switch),
@@ -195,6 +196,21 @@ pub const GATEWAY: &[Section] = &[
         name: "sync",
         tables_max: None,
         keys: &[idle("conflict_policy", POLICY, "the shore decides, by its own policy")],
+    },
+    Section {
+        name: "update",
+        tables_max: None,
+        keys: &[
+            key("enabled", Switch),
+            key("approval", Word { accepted: &["on_board", "automatic"], planned: &[] }),
+            key("moored", Switch),
+            key("window", Window),
+            key("cheap_links", Texts { items_max: INTERFACES_MAX, bytes_max: 16 }),
+            // A question costs about 500 bytes: each hour for a month are 360 kB.
+            key("check_interval_hours", Count { min: 1, max: 744 }),
+            // What the image takes back by itself is not judged any more: hawser-trial.timer, 15 minutes.
+            key("trial_minutes", Count { min: 1, max: 14 }),
+        ],
     },
 ];
 
@@ -226,10 +242,16 @@ pub const SHORE: &[Section] = &[
         keys: &[key("listen", Listen), key("apply_permits", Count { min: 1, max: 4_096 })],
     },
     Section { name: "sync", tables_max: None, keys: &[key("conflict_policy", POLICY)] },
+    Section { name: "updates", tables_max: None, keys: &[key("dir", Path { may_be_empty: true })] },
     Section {
         name: "vessel",
         tables_max: Some(VESSELS_MAX),
-        keys: &[required("id", NAME), key("name", LINE), required("token_sha256", Sha256)],
+        keys: &[
+            required("id", NAME),
+            key("name", LINE),
+            key("update_version_max", Version),
+            required("token_sha256", Sha256),
+        ],
     },
 ];
 

@@ -15,6 +15,8 @@ pub struct ShoreConfig {
     pub http: ShoreHttpConfig,
     /// How conflicts are decided.
     pub sync: ShoreSyncConfig,
+    /// The bundles that vessels are offered.
+    pub updates: ShoreUpdatesConfig,
     /// The vessels that may sync.
     pub vessel: Vec<ShoreVesselConfig>,
 }
@@ -71,6 +73,14 @@ pub enum ConflictPolicy {
     ShoreWins,
 }
 
+/// The bundles that vessels are offered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShoreUpdatesConfig {
+    /// The folder of signed bundles (`*.raucb`); empty: none is offered.
+    pub dir: PathBuf,
+}
+
 /// A vessel that may sync.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +90,9 @@ pub struct ShoreVesselConfig {
     /// The name that people read.
     #[serde(default)]
     pub name: String,
+    /// The newest version that it is offered, as in 1.2.3; empty: the newest that there is.
+    #[serde(default)]
+    pub update_version_max: String,
     /// SHA-256 of the vessel's token in hex; `hawser token` prints both.
     pub token_sha256: String,
 }

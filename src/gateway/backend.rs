@@ -23,6 +23,7 @@ use crate::store::records::{ChangeState, RecordError, RecordStore};
 use crate::store::telemetry::{self, Order, Query, WriterHealth};
 use crate::sync::link::{LinkHandle, Telemetry};
 use crate::sync::{readings, spoke};
+use crate::update::UpdateHandle;
 use crate::uplink::UplinkHandle;
 
 /// Alarms that are kept for the page; the newest. Each is in the log too.
@@ -85,6 +86,8 @@ pub struct GatewayBackend {
     pub(super) runtime: tokio::runtime::Handle,
     /// When the store's figures were counted (ms since boot), and what they were.
     pub(super) stats: Mutex<Option<(u64, telemetry::TelemetryStats)>>,
+    /// Where updates are looked for.
+    pub(super) updates: std::sync::OnceLock<UpdateHandle>,
 }
 
 impl GatewayBackend {
@@ -305,6 +308,7 @@ impl Backend for GatewayBackend {
             records: records.unwrap_or_default(),
             brokers: self.brokers(),
             shore: self.shore_status(),
+            update: self.updates.get().map(UpdateHandle::status),
             alarms,
         }
     }
@@ -314,6 +318,7 @@ impl Backend for GatewayBackend {
             ("the telemetry writer", self.writer_health.has_changed().is_err()),
             ("the record store's writer", self.store.head().has_changed().is_err()),
             ("the link to the shore", self.link_task.as_ref().is_some_and(AbortHandle::is_finished)),
+            ("the updater", self.updates.get().is_some_and(UpdateHandle::has_ended)),
         ];
         let ended = parts.into_iter().filter(|(_, ended)| *ended).map(|(part, _)| format!("{part} has ended"));
         let set_back = self.link.as_ref().filter(|link| link.status().needs_restart);

@@ -25,7 +25,12 @@ impl Ashore {
         let mut config = ShoreConfig::default();
         config.http.apply_permits = apply_permits;
         let token_sha256 = hex(&Sha256::digest(VESSEL_TOKEN));
-        config.vessel.push(ShoreVesselConfig { id: "aurora".to_owned(), name: String::new(), token_sha256 });
+        config.vessel.push(ShoreVesselConfig {
+            id: "aurora".to_owned(),
+            name: String::new(),
+            update_version_max: String::new(),
+            token_sha256,
+        });
         let shore = Shore::new(&config, &store, ApiToken::known(SHORE_TOKEN), clock, entropy);
         Self { router: router(shore, ([127, 0, 0, 1], 8090).into()), store, _dir: dir }
     }

@@ -14,6 +14,7 @@ use super::{readings, spoke};
 use crate::clock::{Clock, Now, Stamp};
 use crate::config::gateway::ShoreLinkConfig;
 use crate::entropy::Entropy;
+use crate::http_client::{self, ClientError};
 use crate::store::records::{RecordError, RecordStore, Rows};
 use crate::store::telemetry::TelemetryReader;
 
@@ -32,7 +33,6 @@ const PAUSE_MS_MAX: u64 = 300_000;
 
 /// How long one request may take: the largest batch over 9.6 kbit/s takes 220 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Bodies smaller than this are not compressed: a frame more costs more than it saves.
 const COMPRESS_BYTES_MIN: usize = 256;
@@ -81,6 +81,9 @@ pub enum LinkError {
         /// Start of the body.
         body: String,
     },
+    /// The client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// Our own database failed.
     #[error(transparent)]
     Store(#[from] RecordError),
@@ -267,18 +270,7 @@ impl Link {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Self, LinkError> {
-        let mut http = reqwest::Client::builder();
-        if config.url.starts_with("http://") {
-            // A box without certificates can still speak to a shore on loopback.
-            http = http.tls_certs_only([]);
-        }
-        let http = http
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("hawser/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| LinkError::Unreachable(e.to_string()))?;
+        let http = http_client::shore(&config, REQUEST_TIMEOUT)?;
         let batch_bytes = config.batch_bytes_start;
         Ok(Self {
             config,

@@ -230,6 +230,7 @@ impl Backend for Vessel {
             },
             records: RecordsStatus { head: 1_284, pending: 6, dead_letters: 0, conflicts: 2 },
             brokers: vec![broker(step)],
+            update: None,
             shore: shore(now.wall, step),
             alarms: vec!["Bus `old` has been silent for 95 s: connection refused".to_owned()],
         }

@@ -13,6 +13,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("reading", &["clock"]),
     ("record", &["clock", "reading"]),
     ("config", &["clock", "reading", "record"]),
+    // The one way to speak HTTP to the shore.
+    ("http_client", &["config"]),
     ("wire", BASE),
     ("bus", &["reading", "clock", "wire"]),
     ("sensors", &["durable_file", "reading", "record", "clock", "entropy", "config", "wire", "bus"]),
@@ -43,7 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("gateway", ALL_OF_THE_VESSEL),
     // Shares only what is free of wires and buses.
-    ("shore", &["reading", "record", "clock", "entropy", "config", "store", "sync", "api"]),
+    ("shore", &["reading", "record", "clock", "entropy", "config", "store", "sync", "update", "api"]),
     ("demo", EVERYTHING),
     ("cli", EVERYTHING),
     ("main", EVERYTHING),
@@ -51,7 +53,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 const BASE: &[&str] = &["reading", "record", "clock", "entropy", "config"];
-const LEFT_OF_UPLINK: &[&str] = &["reading", "record", "clock", "entropy", "config", "wire", "bus", "store"];
+const LEFT_OF_UPLINK: &[&str] =
+    &["durable_file", "http_client", "reading", "record", "clock", "entropy", "config", "wire", "bus", "store"];
 const ALL_OF_THE_VESSEL: &[&str] = &[
     "durable_file",
     "reading",

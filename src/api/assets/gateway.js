@@ -1,5 +1,6 @@
 // The gateway's own state as cards: shore, buses, store, brokers, records, and the alarms at the top.
 
+import { drawActions, systemLines } from "./system.js";
 import { bytes, duration, el, number, put } from "./units.js";
 
 const $ = (id) => document.getElementById(id);
@@ -51,6 +52,10 @@ export function drawStatus(status) {
   drawLines("store", storeLines(status.store, ago));
   drawLines("brokers", status.brokers.flatMap(brokerLines));
   drawLines("records", recordLines(status.records));
+  const update = status.update?.slot ? status.update : null;
+  drawLines("system", update ? systemLines(update) : []);
+  drawActions(update ?? {});
+  $("system").closest("section").hidden = !update;
   $("brokers").closest("section").hidden = status.brokers.length === 0;
 }
 
