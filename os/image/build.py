@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bundle, disk, elf, images, keys, rootfs, sbom, uki
+from . import bundle, disk, elf, images, keys, rootfs, sbom, schema, uki
 from .apt import files_of
 from .kernel import Kernel, parse_list
 from .lock import Package, of_set, parse_lock
@@ -158,7 +158,8 @@ def build(options: Options) -> None:
     if not options.bundle:
         return
     path = options.out / BUNDLE_NAME
-    payload = bundle.make(boot, root + hashes.tree, version, signer, tools, path)
+    release = bundle.Release(version, schema.of_sources(options.repository))
+    payload = bundle.make(boot, root + hashes.tree, release, signer, tools, path)
     clock.tell(f"bundle, {path.stat().st_size} bytes")
     write_documents(options, version, of_root, tree, hashes, payload)
     clock.last = clock.started

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from .images import BOOT_SECTOR_BYTES
@@ -25,6 +26,9 @@ format=verity
 [hooks]
 filename={hook}
 
+[meta.hawser]
+schema={schema}
+
 [image.boot]
 filename=boot.img
 adaptive=block-hash-index
@@ -34,7 +38,6 @@ hooks=pre-install;post-install
 filename=rootfs.img
 adaptive=block-hash-index
 """
-
 
 # What the box checks a signature for, said to the tool that makes one: it verifies its own work.
 SETTINGS = """\
@@ -48,7 +51,15 @@ check-purpose=codesign
 """
 
 
-def make(boot: bytes, rootfs: bytes, version: str, signer: tuple[Path, Path, Path], tools: Tools, out: Path
+@dataclass(frozen=True)
+class Release:
+    """What the manifest says of the bundle."""
+
+    version: str
+    schema: int
+
+
+def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path, Path], tools: Tools, out: Path
          ) -> dict[str, str]:  # fmt: skip
     """Writes the bundle and returns the hashes of its files, which is what two builds have in common.
 
@@ -64,7 +75,7 @@ def make(boot: bytes, rootfs: bytes, version: str, signer: tuple[Path, Path, Pat
         (content / "rootfs.img").write_bytes(rootfs)
         shutil.copy(Path(__file__).parent / "bundle-hook", content / HOOK)
         (content / HOOK).chmod(0o755)
-        text = MANIFEST.format(compatible=COMPATIBLE, version=version, hook=HOOK)
+        text = MANIFEST.format(compatible=COMPATIBLE, version=release.version, schema=release.schema, hook=HOOK)
         (content / "manifest.raucm").write_text(text)
         made, settings = Path(scratch) / "bundle", Path(scratch) / "settings"
         settings.write_text(SETTINGS.format(compatible=COMPATIBLE, authority=authority))

@@ -1,11 +1,12 @@
 """The files that people write: packages, modules, accounts, units, patterns, partitions."""
 
+import os
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from .. import accounts, compare, disk, kernel, lock, rootfs, units
+from .. import accounts, compare, disk, kernel, lock, rootfs, schema, units
 from ..tree import Tree, file, link
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -163,3 +164,42 @@ class Compare(unittest.TestCase):
             compare.copy_sources(first, second)
             found = {path.relative_to(second).as_posix() for path in second.rglob("*") if not path.is_dir()}
             self.assertEqual(found, {"a/new", "link", "target/kept"})
+
+
+class Schema(unittest.TestCase):
+    """The number of the data's schema: in the manifest, and as the box compares it."""
+
+    def refused(self, data: str | None, bundle: str | None) -> bool:
+        """Whether the box's handler refuses a bundle of this schema for data of that one."""
+        with tempfile.TemporaryDirectory() as scratch:
+            stored = Path(scratch) / "schema"
+            if data is not None:
+                stored.write_text(data)
+            environment = os.environ | {"HAWSER_SCHEMA_FILE": str(stored)}
+            if bundle is not None:
+                environment["RAUC_META_HAWSER_SCHEMA"] = bundle
+            handler = COMMON / "root/usr/lib/hawser/check-schema"
+            return subprocess.run([handler], env=environment, stderr=subprocess.DEVNULL).returncode != 0
+
+    def test_steps_are_counted_not_words(self):
+        source = "use Migration;\npub const MIGRATIONS: &[Migration] = &[Migration(V1), Migration(\n \"a\")];\nMigration(V3)\n"
+        self.assertEqual(schema.count_steps(source), 2)
+
+    def test_sources_of_another_form_are_refused(self):
+        for source in ("", "pub const MIGRATIONS: &[Migration] = &[];\n", "pub const MIGRATIONS: &[Step] = &[Step(V1)];\n"):
+            with self.assertRaises(schema.SchemaError):
+                schema.count_steps(source)
+
+    def test_the_programs_own_number_is_known(self):
+        self.assertGreaterEqual(schema.of_sources(REPOSITORY), 2)
+
+    def test_only_an_older_program_is_refused(self):
+        self.assertTrue(self.refused("3\n", "2"))
+        self.assertTrue(self.refused("1\n", None))
+        self.assertFalse(self.refused("3\n", "3"))
+        self.assertFalse(self.refused("3\n", "10"))
+
+    def test_data_that_says_nothing_takes_any_bundle(self):
+        self.assertFalse(self.refused(None, None))
+        self.assertFalse(self.refused("", "0"))
+        self.assertFalse(self.refused("torn\n", "0"))
