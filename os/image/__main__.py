@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import apt, boot, compare, keys, lock
+from . import apt, boot, compare, keys, lock, variant
 from .archive import ArchiveError
 from .build import BuildError, Options, build
 from .accounts import AccountError
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 # What a person can act on; everything else is a fault of the builder and shows where.
 EXPECTED = (lock.LockError, ArchiveError, BuildError, AccountError, KernelError, UnitError, keys.KeyringError,
-            boot.BootError, compare.CompareError, RuntimeError)  # fmt: skip
+            boot.BootError, compare.CompareError, variant.VariantError, RuntimeError)  # fmt: skip
 SETS = (("root", "arm64", "root"), ("tools-amd64", "amd64", "tools"), ("tools-arm64", "arm64", "tools"))
 
 
@@ -62,6 +62,14 @@ def compare_builds(arguments: argparse.Namespace) -> None:
     print(f"image: the same bytes from both places: {', '.join(same)}")
 
 
+def make_variant(arguments: argparse.Namespace) -> None:
+    """Makes a bundle of a version that differs a little."""
+    tools = Tools(lock.parse_lock((HERE / "packages.lock").read_text()))
+    out, target = arguments.out.resolve(), arguments.target.resolve()
+    variant.make(out, REPOSITORY, arguments.change, arguments.version, keys.signer(), tools, target)
+    print(f"image: {target}: {arguments.change}, version {arguments.version}")
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """The verbs and their options."""
     parser = argparse.ArgumentParser(prog="scripts/image", description=__doc__)
@@ -85,6 +93,12 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb.add_argument("--cycles", type=int, default=2, help="how often its power is switched on")
     verb.add_argument("--stay", action="store_true", help="go on until Ctrl-C")
     verb.set_defaults(run=boot_image)
+    verb = verbs.add_parser("variant", help="a bundle of the build with a small change, to try updates with")
+    verb.add_argument("change", choices=sorted(variant.changes("")))
+    verb.add_argument("version", help="as it calls itself: 0.2.0")
+    verb.add_argument("target", type=Path, help="where to put the bundle")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the build")
+    verb.set_defaults(run=make_variant)
     return parser.parse_args(words)
 
 

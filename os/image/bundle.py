@@ -59,8 +59,8 @@ class Release:
     schema: int
 
 
-def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path, Path], tools: Tools, out: Path
-         ) -> dict[str, str]:  # fmt: skip
+def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path, Path], tools: Tools, out: Path,
+         squashfs_options: str = SQUASHFS_OPTIONS) -> dict[str, str]:  # fmt: skip
     """Writes the bundle and returns the hashes of its files, which is what two builds have in common.
 
     The boot image goes without its first sector: the hook writes that last, from a file. RAUC adds the salt of the
@@ -81,7 +81,7 @@ def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path,
         settings.write_text(SETTINGS.format(compatible=COMPATIBLE, authority=authority))
         tools.run(
             "rauc", "bundle", f"--cert={certificate}", f"--key={key}", f"--conf={settings}",
-            f"--mksquashfs-args={SQUASHFS_OPTIONS}", content, made,
+            f"--mksquashfs-args={squashfs_options}", content, made,
         )  # fmt: skip
         shutil.move(made, out)
         names = ("manifest.raucm", HOOK, BOOT_SECTOR, "boot.img", "rootfs.img")

@@ -61,6 +61,12 @@ def find(folder: Path, name: str, suffix: str) -> Path:
     return path
 
 
+def signer() -> tuple[Path, Path, Path]:
+    """What a bundle is signed with: the signer's key and certificate, and the authority's."""
+    names = ((SIGNER, ".key"), (SIGNER, ".crt"), (AUTHORITY, ".crt"))
+    return tuple(find(keys_dir(), *name) for name in names)
+
+
 def _new_key(folder: Path, name: str) -> list:
     return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", folder / f"{name}.key"]
 

@@ -108,6 +108,10 @@ impl Updater {
             let why = vec!["somebody on board went back to the other version".to_owned()];
             self.ledger.taken_back = Some(TakenBack::new(&self.running.to_string(), why, now.wall));
         }
+        // The word was for this start, not for those after it.
+        if let Some(order) = &mut self.ledger.order {
+            order.now = false;
+        }
         self.save()?;
         if let Err(error) = self.rauc()?.try_other().await {
             self.ledger.trial = None;
