@@ -27,7 +27,6 @@ class Around:
     certificates: around.Certificates
     shore: around.Shore
     terminator: around.Terminator
-    bundles: around.Bundles
     instruments: around.Program
     owner: provision.Owner
 
@@ -81,7 +80,6 @@ def surroundings(env, target, kept) -> Iterator[Around]:
     shore = around.Shore(program, kept / "shore", provision.VESSEL)
     terminator = around.Terminator(certificates.context(), bench.listen_on, shore.port)
     (kept / "bundles").mkdir(exist_ok=True)
-    bundles = around.Bundles(kept / "bundles", certificates.context(), bench.listen_on)
     modbus_port = get_free_port()
     feeds = {name: target.get_driver("PowerProtocol", name=name, activate=False).feed for name in ("gps", "meter")}
     for feed in feeds.values():
@@ -90,9 +88,8 @@ def surroundings(env, target, kept) -> Iterator[Around]:
     owner = provision.Owner(
         make_key(kept), certificates.authority.read_text(), shore.token, modbus_port, terminator.port
     )
-    yield Around(bench, certificates, shore, terminator, bundles, instruments, owner)
+    yield Around(bench, certificates, shore, terminator, instruments, owner)
     instruments.stop()
-    bundles.stop()
     terminator.close()
     shore.stop()
 

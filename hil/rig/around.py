@@ -1,7 +1,6 @@
-"""What is around the vessel, on the host: her instruments, the shore behind its TLS terminator, a server of bundles."""
+"""What is around the vessel, on the host: her instruments, the shore behind its TLS terminator."""
 
 import hashlib
-import http.server
 import json
 import re
 import secrets
@@ -16,7 +15,6 @@ from pathlib import Path
 START_SECONDS_MAX = 30.0
 PIECE_BYTES = 65536
 CERTIFICATE_DAYS = 2
-RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class AroundError(Exception):
@@ -85,6 +83,8 @@ class Terminator:
 
     def __init__(self, context: ssl.SSLContext, address: str, to_port: int):
         self._context, self._to_port = context, to_port
+        # To the gateways, before encryption.
+        self.bytes_sent = 0
         self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True, name="terminator").start()
@@ -108,15 +108,19 @@ class Terminator:
         except OSError:
             link.close()
             return
-        threading.Thread(target=carry, args=(inside, outside), daemon=True).start()
+        threading.Thread(target=carry, args=(inside, outside, self._count), daemon=True).start()
         carry(outside, inside)
 
+    def _count(self, count: int) -> None:
+        self.bytes_sent += count
 
-def carry(source: socket.socket, target: socket.socket) -> None:
+
+def carry(source: socket.socket, target: socket.socket, count=lambda _: None) -> None:
     """Until one side ends."""
     try:
         while piece := source.recv(PIECE_BYTES):
             target.sendall(piece)
+            count(len(piece))
     except OSError:
         pass
     for end in (source, target):
@@ -133,10 +137,13 @@ class Shore:
         folder.mkdir(parents=True, exist_ok=True)
         self.vessel, self.token = vessel, secrets.token_urlsafe(32)
         self._folder = folder
+        self.updates = folder / "updates"
+        self.updates.mkdir(exist_ok=True)
         digest = hashlib.sha256(self.token.encode()).hexdigest()
         config = folder / "shore.toml"
         config.write_text(
             f'[data]\ndir = "{folder / "data"}"\n[http]\nlisten = "127.0.0.1:0"\n'
+            f'[updates]\ndir = "{self.updates}"\n'
             f'[[vessel]]\nid = "{vessel}"\nname = "In the loop"\ntoken_sha256 = "{digest}"\n'
         )
         log = folder / "shore.log"
@@ -162,65 +169,6 @@ class Shore:
         """Id and title of the vessel's work orders."""
         page = self._get(f"/api/vessels/{self.vessel}/records/work_orders?limit=1000")
         return {record["id"]: record["fields"]["title"] for record in page}
-
-
-class Bundles:
-    """A server of files that serves ranges, as streamed updates need, and counts the bytes."""
-
-    def __init__(self, folder: Path, context: ssl.SSLContext, address: str):
-        counted = self
-        self.bytes_sent = 0
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            """One connection."""
-
-            protocol_version = "HTTP/1.1"
-
-            def do_HEAD(self):
-                """How large it is."""
-                self._answer(False)
-
-            def do_GET(self):
-                """All, or a part."""
-                self._answer(True)
-
-            def _answer(self, with_body: bool):
-                path = folder / Path(self.path).name
-                if not path.is_file():
-                    self.send_error(404)
-                    return
-                start, end = wanted(self.headers.get("Range"), path.stat().st_size)
-                self.send_response(206 if self.headers.get("Range") else 200)
-                self.send_header("Accept-Ranges", "bytes")
-                self.send_header("Content-Length", str(end - start))
-                if self.headers.get("Range"):
-                    self.send_header("Content-Range", f"bytes {start}-{end - 1}/{path.stat().st_size}")
-                self.end_headers()
-                if with_body:
-                    with path.open("rb") as source:
-                        source.seek(start)
-                        self.wfile.write(source.read(end - start))
-                    counted.bytes_sent += end - start
-
-            def log_message(self, *_):
-                """Nothing: there are hundreds."""
-
-        self._server = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True, name="bundles").start()
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._server.shutdown()
-
-
-def wanted(header: str | None, size: int) -> tuple[int, int]:
-    """The first byte, and the one behind the last, of a Range header of one range; all without one."""
-    found = RANGE.fullmatch(header or "")
-    if not found:
-        return 0, size
-    return int(found[1]), min(size, int(found[2]) + 1 if found[2] else size)
 
 
 def instruments(program: Path, feeds: dict[str, str], address: str, modbus_port: int, log: Path) -> Program:

@@ -62,6 +62,11 @@ instance = "generator"
 [shore]
 url = "https://{uplink_host}:{shore_port}"
 interval_s = 5
+ca_cert = "{authority}"
+
+# The vessel of the simulator never lies still: each start is ordered.
+[update]
+trial_minutes = 2
 """
 
 
@@ -81,7 +86,7 @@ def configuration(bench, owner: Owner) -> str:
     return CONFIGURATION.format(
         vessel=VESSEL, gps_port=bench.gps_port, meter_port=bench.meter_port, can=bench.can_listens,
         lan_host=bench.lan_host, uplink_host=bench.uplink_host, modbus_port=owner.modbus_port,
-        shore_port=owner.shore_port,
+        shore_port=owner.shore_port, authority=AUTHORITY,
     )  # fmt: skip
 
 
@@ -90,7 +95,7 @@ def data(bench, owner: Owner) -> Tree:
     tree = Tree()
     tree.add("etc/ssh/authorized_keys", file(owner.public_key, 0o600))
     tree.add("etc/hawser/gateway.toml", file(configuration(bench, owner)))
-    secrets = f"SHORE_TOKEN={owner.shore_token}\nSSL_CERT_FILE={AUTHORITY}\n"
+    secrets = f"SHORE_TOKEN={owner.shore_token}\n"
     tree.add("etc/hawser/secrets.env", file(secrets, 0o600))
     tree.add(AUTHORITY.removeprefix("/data/"), file(owner.authority))
     tree.add("etc/network/30-can.network.d/active.conf", file(ACTIVE_CAN))

@@ -162,8 +162,8 @@ def slot(built: Built, version: str, tools: Tools) -> tuple[bytes, bytes]:
 
 
 def make(out: Path, repository: Path, name: str, version: str, signer: tuple[Path, Path, Path], tools: Tools,
-         target: Path) -> None:  # fmt: skip
-    """Writes the bundle of a variant."""
+         target: Path, data_schema: int | None = None) -> None:  # fmt: skip
+    """Writes the bundle of a variant; its program says that it knows data of another schema where one is given."""
     known = changes(version)
     if name not in known:
         raise VariantError(f"no change '{name}': {', '.join(known)}")
@@ -171,5 +171,5 @@ def make(out: Path, repository: Path, name: str, version: str, signer: tuple[Pat
     apply(built.tree, known[name], version)
     boot, root = slot(built, version, tools)
     target.parent.mkdir(parents=True, exist_ok=True)
-    release = bundle.Release(version, schema.of_sources(repository))
+    release = bundle.Release(version, schema.of_sources(repository) if data_schema is None else data_schema)
     bundle.make(boot, root, release, signer, tools, target, SQUASHFS_OPTIONS)

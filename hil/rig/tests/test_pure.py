@@ -1,4 +1,4 @@
-"""What holds no machine: tables of sockets, ranges of bytes, the console, the configuration."""
+"""What holds no machine: tables of sockets, the console, the configuration."""
 
 import re
 import tempfile
@@ -34,16 +34,6 @@ class Sockets(unittest.TestCase):
 
     def test_an_address_of_six_is_read_in_words(self):
         self.assertEqual(ports.parse(UDP6, "udp"), {Port("udp", "fe80::5054:ff:fe12:3456", 546)})
-
-
-class Ranges(unittest.TestCase):
-    """The header of a streamed update."""
-
-    def test_the_last_byte_counts_and_never_lies_behind_the_end(self):
-        self.assertEqual(around.wanted("bytes=0-0", 10), (0, 1))
-        self.assertEqual(around.wanted("bytes=4-99", 10), (4, 10))
-        self.assertEqual(around.wanted("bytes=4-", 10), (4, 10))
-        self.assertEqual(around.wanted(None, 10), (0, 10))
 
 
 class Console(unittest.TestCase):
