@@ -3,7 +3,7 @@
 
 # For `make run`, `make bench`, `make fuzz` and `make hil`: passed on to the program.
 ARGS ?=
-# For `make cross` and `make image`: release for a box, dev for a quick look.
+# For `make cross` and `make image`: release for a box, ci or dev for a quick look.
 PROFILE ?= release
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ audit: ## licences, sources and security advisories of the dependencies
 	@scripts/setup build lint
 	@scripts/audit
 
-cross: ## the binary for aarch64; PROFILE=dev is quicker to build
+cross: ## the binary for aarch64; PROFILE=ci is quicker to build
 	@scripts/setup build cross
 	@scripts/cross build $(PROFILE)
 

@@ -4,11 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import apt, boot, compare, keys, lock, variant
+from . import apt, boot, compare, keys, load, lock, variant
 from .archive import ArchiveError
 from .build import BuildError, Options, build
 from .accounts import AccountError
 from .kernel import KernelError
+from .schema import SchemaError
 from .tools import Tools
 from .units import UnitError
 
@@ -16,7 +17,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 # What a person can act on; everything else is a fault of the builder and shows where.
 EXPECTED = (lock.LockError, ArchiveError, BuildError, AccountError, KernelError, UnitError, keys.KeyringError,
-            boot.BootError, compare.CompareError, variant.VariantError, RuntimeError)  # fmt: skip
+            SchemaError, boot.BootError, compare.CompareError, load.LoadError, variant.VariantError,
+            RuntimeError)  # fmt: skip
+PROFILES = ("release", "ci", "dev")
 SETS = (("root", "arm64", "root"), ("tools-amd64", "amd64", "tools"), ("tools-arm64", "arm64", "tools"))
 
 
@@ -70,6 +73,13 @@ def make_variant(arguments: argparse.Namespace) -> None:
     print(f"image: {target}: {arguments.change}, version {arguments.version}")
 
 
+def measure_load(arguments: argparse.Namespace) -> None:
+    """Updates the image of a build over a network that counts."""
+    tools = Tools(lock.parse_lock((HERE / "packages.lock").read_text()))
+    bundle = arguments.bundle or load.build_second(REPOSITORY, arguments.profile)
+    load.measure(REPOSITORY, arguments.out.resolve(), bundle.resolve(), tools, arguments.seconds)
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """The verbs and their options."""
     parser = argparse.ArgumentParser(prog="scripts/image", description=__doc__)
@@ -78,13 +88,13 @@ def parse(words: list[str]) -> argparse.Namespace:
     verbs.add_parser("keys", help="make the keys that sign updates").set_defaults(run=make_keys)
     verb = verbs.add_parser("build", help="disk image, update bundle, SBOM, manifest")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
-    verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.add_argument("--profile", choices=PROFILES, default="release")
     verb.add_argument("--disk-only", action="store_true", help="for a quick look: no bundle, no documents")
     verb.set_defaults(run=build_image)
     verb = verbs.add_parser("compare", help="build again from another path: the same bytes?")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the first build")
     verb.add_argument("--second", type=Path, help="where to build again")
-    verb.add_argument("--profile", choices=("release", "dev"), default="release")
+    verb.add_argument("--profile", choices=PROFILES, default="release")
     verb.set_defaults(run=compare_builds)
     verb = verbs.add_parser("boot", help="boot the disk image in QEMU until it records")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
@@ -99,6 +109,12 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb.add_argument("target", type=Path, help="where to put the bundle")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the build")
     verb.set_defaults(run=make_variant)
+    verb = verbs.add_parser("load", help="what a box loads of an update in which only the program changed")
+    verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the build that it runs")
+    verb.add_argument("--bundle", type=Path, help="the update; without it one is built, with a line of Rust changed")
+    verb.add_argument("--profile", choices=PROFILES, default="release")
+    verb.add_argument("--seconds", type=float, default=240.0, help="how long to wait for a box")
+    verb.set_defaults(run=measure_load)
     return parser.parse_args(words)
 
 

@@ -17,9 +17,11 @@ from .tree import Tree, file
 from .verity import SALT, Verity, verity
 
 # No credential over SMBIOS, no getty, no look for partitions by their type; a panic starts again, and leaves a record.
+# Of the security modules those that are used: with "bpf" among them systemd loads a program for a setting of no unit.
 COMMAND_LINE = (
     "hawser.root={root} hawser.salt={salt} hawser.blocks={blocks} ro quiet panic=3 pstore.kmsg_bytes=2048 "
-    "systemd.import_credentials=no systemd.gpt_auto=no systemd.show_status=no rcupdate.rcu_expedited=1"
+    "systemd.import_credentials=no systemd.gpt_auto=no systemd.show_status=no rcupdate.rcu_expedited=1 "
+    "lsm=landlock,lockdown,yama"
 )
 DISK_NAME, BUNDLE_NAME, HASHES_NAME = "hawser.img", "hawser.raucb", "hashes.txt"
 STUB = "usr/lib/systemd/boot/efi/linuxaa64.efi.stub"

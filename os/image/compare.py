@@ -1,5 +1,6 @@
 """Builds a second time from another place, and says whether the same came out: Rust, packages, file systems."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,6 +29,12 @@ def copy_sources(repository: Path, second: Path) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
 
 
+def build_in(tree: Path, profile: str, environment: dict[str, str]) -> None:
+    """Runs the builder of another checkout."""
+    command = [tree / "scripts/image", "build", "--profile", profile]
+    subprocess.run(command, check=True, cwd=tree, env=os.environ | environment)
+
+
 def parse(text: str) -> dict[str, str]:
     """Name -> hash of a file of hashes."""
     return {name: value for value, name in (line.split("  ", 1) for line in text.splitlines())}
@@ -41,7 +48,7 @@ def differences(first: dict[str, str], second: dict[str, str]) -> list[str]:
 def compare(repository: Path, out: Path, second: Path, profile: str) -> list[str]:
     """Builds in `second`, whose compiled crates stay there for the next time; returns the names of what is the same."""
     copy_sources(repository, second)
-    subprocess.run([second / "scripts/image", "build", "--profile", profile], check=True, cwd=second)
+    build_in(second, profile, {})
     mine, other = (parse((folder / HASHES_NAME).read_text()) for folder in (out, second / BUILT / "image"))
     found = differences(mine, other)
     if found:

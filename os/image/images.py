@@ -18,14 +18,19 @@ BOOT_FILE = "EFI/BOOT/BOOTAA64.EFI"
 ROOT_UUID = "68617773-6572-4000-8000-0000000000f0"
 DATA_UUID = "68617773-6572-4000-8000-0000000000f1"
 BOOT_VOLUME_ID = "48415753"
+# What changes with each release lies together, so that the hashes of its blocks do too (verity.py): few to load again.
+FIRST = ("usr", "usr/bin", "usr/bin/hawser", "usr/lib", "usr/lib/os-release")
 NEWC_KINDS = {"folder": 0o040000, "file": 0o100000, "link": 0o120000}
 
 
-def ext4(tree: Tree, tools: Tools, size: int, uuid: str, *options: str) -> bytes:
-    """An ext4 of a tree, by mke2fs from a tar: owners and modes come from there, so nobody need be root."""
+def ext4(tree: Tree, tools: Tools, size: int, uuid: str, *options: str, first: tuple[str, ...] = ()) -> bytes:
+    """An ext4 of a tree, by mke2fs from a tar: owners and modes come from there, so nobody need be root.
+
+    Files lie on the disk in the order of the tar.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         source, image = Path(scratch) / "tree.tar", Path(scratch) / "ext4"
-        source.write_bytes(tree.tar())
+        source.write_bytes(tree.tar(first))
         extended = f"hash_seed={uuid},lazy_itable_init=0,root_owner=0:0,nodiscard"
         tools.run(
             "mke2fs", "-q", "-t", "ext4", "-b", "4096", "-m", "0", "-U", uuid, "-E", extended, *options,
@@ -37,7 +42,7 @@ def ext4(tree: Tree, tools: Tools, size: int, uuid: str, *options: str) -> bytes
 def root(tree: Tree, tools: Tools) -> bytes:
     """The read-only root: no journal, no reserve to grow into."""
     features = "^has_journal,^resize_inode,^metadata_csum_seed,^orphan_file"
-    return ext4(tree, tools, ROOT_BYTES, ROOT_UUID, "-O", features, "-N", str(ROOT_INODES))
+    return ext4(tree, tools, ROOT_BYTES, ROOT_UUID, "-O", features, "-N", str(ROOT_INODES), first=FIRST)
 
 
 def data(tools: Tools) -> bytes:

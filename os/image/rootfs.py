@@ -12,6 +12,7 @@ from .tree import Tree, file, folder, link
 
 NAME_SERVICES = "passwd: files\ngroup: files\nshadow: files\nhosts: files resolve [!UNAVAIL=return] dns\n"
 CA_FOLDER = "usr/share/ca-certificates/mozilla/"
+PROGRAM_STEP_BYTES = 1 << 20
 # Mount points, and folders of packages that others expect.
 FOLDERS = {"data": 0o755, "dev": 0o755, "proc": 0o555, "sys": 0o555, "run": 0o755, "tmp": 0o1777, "var": 0o755,
            "root": 0o700, "home": 0o755, "mnt": 0o755}  # fmt: skip
@@ -90,7 +91,7 @@ def install_hawser(tree: Tree, parts: Parts) -> None:
     """The program, its unit and account, its sample as the first configuration; the image's own release file."""
     common = parts.common
     tree.overlay(common / "root")
-    tree.add("usr/bin/hawser", file(parts.program, 0o755))
+    tree.add("usr/bin/hawser", file(filled_up(parts.program), 0o755))
     tree.add("usr/lib/systemd/system/hawser.service", file((common / "hawser.service").read_bytes()))
     tree.add("usr/lib/sysusers.d/hawser.conf", file((common / "hawser.sysusers").read_bytes()))
     tree.add("etc/mosquitto/mosquitto.conf", file((parts.repository / "configs/mosquitto.conf").read_bytes()))
@@ -100,6 +101,14 @@ def install_hawser(tree: Tree, parts: Parts) -> None:
         tree.add(f"usr/lib/hawser/repart.d/{path.name}", file(path.read_bytes()))
     tree.add("usr/lib/os-release", file(os_release(parts.version)))
     tree.add("etc/os-release", link("../usr/lib/os-release"))
+
+
+def filled_up(program: bytes) -> bytes:
+    """The program with room behind it, so that no other file moves when it grows a little.
+
+    The loader reads only what the headers name. Not filled with zeros, of which mke2fs makes a hole.
+    """
+    return program + b"\xff" * (-len(program) % PROGRAM_STEP_BYTES)
 
 
 def os_release(version: str) -> str:

@@ -127,12 +127,12 @@ class Tree:
             elif path.is_file():
                 self.add(name, file(path.read_bytes(), 0o755 if path.stat().st_mode & 0o100 else 0o644))
 
-    def tar(self) -> bytes:
-        """The tree as a tar archive in order of names, every time stamp the same."""
+    def tar(self, first: tuple[str, ...] = ()) -> bytes:
+        """The tree as a tar archive, `first` and then the rest in order of names, every time stamp the same."""
         kinds = {"folder": tarfile.DIRTYPE, "file": tarfile.REGTYPE, "link": tarfile.SYMTYPE}
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
-            for path in sorted(self.nodes):
+            for path in [*first, *sorted(self.nodes.keys() - set(first))]:
                 node = self.nodes[path]
                 entry = tarfile.TarInfo(path)
                 entry.type, entry.mode, entry.uid, entry.gid = kinds[node.kind], node.mode, node.uid, node.gid

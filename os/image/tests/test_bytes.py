@@ -1,7 +1,9 @@
 """The formats that are written here: tar and tree, ext's hash tree, cpio, PE, GPT; and ELF, which is read."""
 
 import hashlib
+import http.client
 import io
+import shutil
 import struct
 import tarfile
 import tempfile
@@ -10,10 +12,12 @@ import uuid
 import zlib
 from pathlib import Path
 
-from .. import archive, disk, elf, images, kernel, sbom, uki
+from .. import archive, disk, elf, images, kernel, load, sbom, uki
 from ..lock import Package
 from ..tree import Tree, file, folder, link
 from ..verity import BLOCK_BYTES, SALT, verity
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def deb(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
@@ -274,3 +278,41 @@ class Bill(unittest.TestCase):
     def test_a_version_is_quoted_in_its_purl(self):
         found = sbom.of_package(Package("root", "dbus", "1:2+deb13", "arm64", "0" * 64, 1))
         self.assertEqual(found["purl"], "pkg:deb/debian/dbus@1%3A2%2Bdeb13?arch=arm64")
+
+
+class Load(unittest.TestCase):
+    """The server that counts, and the second release."""
+
+    def test_a_range_ends_where_the_file_ends(self):
+        self.assertEqual(load.parse_range("bytes=4-7", 10), (4, 8))
+        self.assertEqual(load.parse_range("bytes=4-99", 10), (4, 10))
+        self.assertEqual(load.parse_range(None, 10), (0, 10))
+
+    def test_a_range_behind_the_end_is_refused(self):
+        for header in ("bytes=10-", "bytes=-5", "bytes=0-1,4-5"):
+            with self.assertRaises(ValueError):
+                load.parse_range(header, 10)
+
+    def test_what_is_sent_is_counted_until_it_breaks_off(self):
+        counter = load.Counter(bytes(100), break_at=70)
+        with load.serve(counter) as server:
+            link = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+            link.request("GET", "/x", headers={"Range": "bytes=0-59"})
+            self.assertEqual(len(link.getresponse().read()), 60)
+            link.request("GET", "/x", headers={"Range": "bytes=60-99"})
+            with self.assertRaises(http.client.HTTPException):
+                link.getresponse().read()
+            link.close()
+            server.shutdown()
+        self.assertEqual((counter.sent, counter.requests), (60, 2))
+
+    def test_the_second_release_changes_each_place_once(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, _, _ in load.CHANGES:
+                (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPOSITORY / name, Path(scratch) / name)
+            load.change(Path(scratch))
+            for name, _, _ in load.CHANGES:
+                self.assertNotEqual((REPOSITORY / name).read_text(), (Path(scratch) / name).read_text())
+            with self.assertRaises(load.LoadError):
+                load.change(Path(scratch))

@@ -182,11 +182,13 @@ class Schema(unittest.TestCase):
             return subprocess.run([handler], env=environment, stderr=subprocess.DEVNULL).returncode != 0
 
     def test_steps_are_counted_not_words(self):
-        source = "use Migration;\npub const MIGRATIONS: &[Migration] = &[Migration(V1), Migration(\n \"a\")];\nMigration(V3)\n"
+        steps = 'pub const MIGRATIONS: &[Migration] = &[Migration(V1), Migration(\n "a")];'
+        source = f"use Migration;\n{steps}\nMigration(V3)\n"
         self.assertEqual(schema.count_steps(source), 2)
 
     def test_sources_of_another_form_are_refused(self):
-        for source in ("", "pub const MIGRATIONS: &[Migration] = &[];\n", "pub const MIGRATIONS: &[Step] = &[Step(V1)];\n"):
+        head = "pub const MIGRATIONS: &"
+        for source in ("", f"{head}[Migration] = &[];\n", f"{head}[Step] = &[Step(V1)];\n"):
             with self.assertRaises(schema.SchemaError):
                 schema.count_steps(source)
 
