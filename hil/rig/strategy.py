@@ -5,6 +5,8 @@
     booting    power
     recording  the gateway has said so, and ssh is open
     on_trial   the same, started from the slot that an update has written, which nobody has called good yet
+
+A transition that fails leaves the state unknown: the next test begins with a flashed board.
 """
 
 import enum
