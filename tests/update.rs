@@ -22,6 +22,7 @@ use hawser::update::updater::Places;
 use hawser::update::{Doing, UpdateError, UpdateHandle, UpdateParts, UpdateStatus};
 use sha2::{Digest as _, Sha256};
 use support::eventually;
+use support::ship::Ship;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +80,8 @@ fn write_bundle(path: &Path, version: &str, schema: u32) {
         run(&[&curve[..], &names].concat(), "");
     }
     let manifest = format!(
-        "[update]\ncompatible={COMPATIBLE}\nversion={version}\n[bundle]\nformat=verity\n[meta.hawser]\nschema={schema}\n"
+        "[update]\ncompatible={COMPATIBLE}\nversion={version}\n[bundle]\nformat=verity\n\
+         [meta.hawser]\nschema={schema}\n"
     );
     let sign = ["cms", "-sign", "-nodetach", "-binary", "-outform", "DER", "-signer", cert_path, "-inkey", key_path];
     let message = run(&sign, &manifest);
@@ -456,4 +458,40 @@ async fn a_machine_without_rauc_is_told_and_left_alone() {
     assert_eq!((status.doing, status.on_trial), (Doing::Nothing, false));
     assert!(status.why.contains("no RAUC"), "{status:?}");
     assert!(matches!(updates.install(None, true, false).await, Err(UpdateError::Installer(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_agrees_with_the_code_from_the_console() {
+    const CODE: &str = "KDHRBTCM";
+    let vessel = Vessel::new().await;
+    let ready = Content { version: Some("0.9.0".to_owned()), installed: Some("ok") };
+    vessel.board.lock().expect("the board").slots[1] = ready;
+    let ship = Ship::new();
+    std::fs::create_dir_all(ship.gateway_dir()).expect("a folder");
+    std::fs::write(ship.gateway_dir().join("setup_code"), CODE).expect("a file");
+    let mut command = support::hawser();
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", &vessel.bus.address);
+    command.arg("gateway").arg("--config").arg(ship.write_gateway(""));
+    let mut gateway = support::Process::new("the gateway", &ship.path().join("gateway.log"), command);
+    gateway.start();
+    ship.gateway_answers().await;
+    let base = format!("http://127.0.0.1:{}", ship.gateway_port);
+    let node = tokio::process::Command::new("node")
+        .args(["--test", "update.test.mjs"])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser"))
+        .env("BASE_URL", &base)
+        .env("SETUP_CODE", CODE)
+        .output()
+        .await
+        .expect("node: `make setup`");
+    assert!(node.status.success(), "{}\n{}", String::from_utf8_lossy(&node.stdout), gateway.said());
+    assert!(!ship.gateway_dir().join("setup_code").exists(), "the code is good once");
+    let told = support::hawser().args(["update", "status", "--url", &base]).output().expect("it runs");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("ready   0.9.0, agreed to") && told.contains("hawser-a"), "{told}");
+    let mut refused = support::hawser();
+    refused.args(["update", "rollback", "--url", &base, "--data-dir"]);
+    let refused = refused.arg(ship.gateway_dir()).output().expect("it runs");
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing that ever ran well"), "{refused:?}");
 }

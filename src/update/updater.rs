@@ -303,7 +303,7 @@ struct Updater {
 
 impl Updater {
     async fn run(mut self, mut orders: mpsc::Receiver<(Command, Answer)>, tick: Duration, stop: CancellationToken) {
-        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + tick * QUIET_TICKS, tick);
+        let (mut tick, mut quiet) = (tokio::time::interval(tick), QUIET_TICKS);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -315,7 +315,10 @@ impl Updater {
                     // Whoever asked may have gone.
                     let _ = answer.send(done.map(|()| self.status.borrow().clone()));
                 }
-                _ = tick.tick() => self.step().await,
+                _ = tick.tick() => match quiet {
+                    0 => self.step().await,
+                    _ => quiet -= 1,
+                },
             }
         }
     }

@@ -1,6 +1,6 @@
 // The page on board in a real browser, against a gateway that takes in moving values.
 //
-//   BASE_URL=http://127.0.0.1:8080 node --test tests/browser/
+//   BASE_URL=http://127.0.0.1:8080 node --test tests/browser/live.test.mjs
 //
 // It brings no server: a run without BASE_URL fails. Breaks of the connection are real ones: the browser goes through a
 // small TCP relay that the test cuts. Screenshots go to target/screenshots/ for people to look at.

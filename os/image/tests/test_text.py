@@ -178,7 +178,7 @@ class Schema(unittest.TestCase):
             environment = os.environ | {"HAWSER_SCHEMA_FILE": str(stored)}
             if bundle is not None:
                 environment["RAUC_META_HAWSER_SCHEMA"] = bundle
-            handler = COMMON / "root/usr/lib/hawser/check-schema"
+            handler = COMMON / "root/usr/lib/hawser/check-install"
             return subprocess.run([handler], env=environment, stderr=subprocess.DEVNULL).returncode != 0
 
     def test_steps_are_counted_not_words(self):

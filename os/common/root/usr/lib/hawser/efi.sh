@@ -14,3 +14,14 @@ boot_numbers() {
 
 # running_entry: the number of the running slot's own entry.
 running_entry() { case $HAWSER_SLOT in hawser-a) echo 000A ;; *) echo 000B ;; esac; }
+
+# Only a slot that was started by its own entry while the order lacks that entry, and has the other's to go back to.
+on_trial() {
+  own=$(running_entry)
+  [ "$(boot_numbers BootCurrent)" = "$own " ] || return 1
+  case " $(boot_numbers BootOrder)" in
+    *" $own "*) return 1 ;;
+    *' 000A '* | *' 000B '*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
