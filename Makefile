@@ -1,13 +1,13 @@
 # The commands of this repository. Each installs what it needs first (scripts/setup: quick when nothing is missing) and
 # compiles with the compiler that scripts/cargo chooses. What they make stays under target/.
 
-# For `make run`, `make bench` and `make fuzz`: passed on to the program.
+# For `make run`, `make bench`, `make fuzz` and `make hil`: passed on to the program.
 ARGS ?=
 # For `make cross` and `make image`: release for a box, dev for a quick look.
 PROFILE ?= release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench fuzz check audit cross keys image clean readme
+.PHONY: help setup run test bench fuzz check audit cross keys image hil clean readme
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,12 +48,17 @@ image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, S
 	@scripts/setup build image
 	@scripts/image build --profile $(PROFILE)
 
+hil: ## boots what `make image` built and proves it, hil/README.md; ARGS="-k modbus" is one test of it
+	@scripts/setup build image hil
+	@scripts/cargo build --locked
+	@scripts/hil $(ARGS)
+
 readme: ## run the commands that README.md tells people to run
 	@scripts/setup build run test lint cross
 	@scripts/check-readme
 
 setup: ## install everything that any of these needs
-	@scripts/setup build run test lint cross fuzz image
+	@scripts/setup build run test lint cross fuzz image hil
 
 clean: ## remove target/ (built files, the state of `make run`)
 	@rm -rf target
