@@ -138,10 +138,10 @@ impl Updater {
         if self.on_trial {
             return Err(UpdateError::OnTrial);
         }
-        if self.installing {
-            return Err(UpdateError::Busy("a bundle is being written"));
-        }
         let version = match &source {
+            // Agreed to while it is on its way.
+            None if self.installing && self.offer.is_some() => self.newest_known().await?,
+            _ if self.installing => return Err(UpdateError::Busy("a bundle is being written")),
             Some(source) => {
                 let offer = self.inspect(place(source)?).await?;
                 if offer.schema < self.schema {
@@ -172,9 +172,10 @@ impl Updater {
         {
             return Err(error);
         }
-        let offered = self.offer.as_ref().filter(|offer| offer.version > self.running);
+        let good = |offer: &&Offer| offer.version > self.running && offer.schema >= self.schema;
+        let offered = self.offer.as_ref().filter(good).map(|offer| offer.version.to_string());
         let staged = self.ledger.staged.as_ref().map(|staged| staged.version.clone());
-        offered.map(|offer| offer.version.to_string()).or(staged).ok_or(UpdateError::NothingNewer)
+        offered.or(staged).ok_or(UpdateError::NothingNewer)
     }
 
     pub(super) async fn roll_back(&mut self) -> Result<(), UpdateError> {
