@@ -66,7 +66,7 @@ ca_cert = "{authority}"
 
 # The vessel of the simulator never lies still: each start is ordered.
 [update]
-trial_minutes = 2
+trial_minutes = 1
 """
 
 
