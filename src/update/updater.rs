@@ -1,4 +1,4 @@
-//! The task that carries out what [`policy`](super::policy) and [`health`](super::health) decide.
+//! The task that carries out what [`policy`] and [`health`](super::health) decide.
 //!
 //! It looks at the world every two seconds, takes one step, and writes into the ledger before it acts, so that it can
 //! be cut off anywhere. What the sensors deliver is counted by a task of its own, so that a slow link delays no count.
