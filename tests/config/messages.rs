@@ -105,6 +105,10 @@ fn values_of_the_shore() {
             "g.toml:2: sync.conflict_policy = \"vessel_wins\": planned but not built yet; accepted: last_write_wins, shore_wins",
         ),
         (
+            "[update]\nwindow = \"2-5\"",
+            "g.toml:2: update.window = \"2-5\": not two times of a day; accepted: two times UTC such as 02:00-05:00, or \"\" for any time",
+        ),
+        (
             "[sync]\nconflict_policy = \"newest\"",
             "g.toml:2: sync.conflict_policy = \"newest\": not known; accepted: last_write_wins, shore_wins",
         ),
@@ -123,7 +127,7 @@ fn keys_and_tables() {
         ("telemetry_days = 1", "g.toml:1: telemetry_days: unknown key; accepted: telemetry_days under [retention]"),
         (
             "[wifi]",
-            "g.toml:1: wifi: unknown key; accepted: [vessel], [data], [http], [[bus]], [[device]], [quality], [[series]], [[priority]], [store], [retention], [[broker]], [shore], [sync]",
+            "g.toml:1: wifi: unknown key; accepted: [vessel], [data], [http], [[bus]], [[device]], [quality], [[series]], [[priority]], [store], [retention], [[broker]], [shore], [sync], [update]",
         ),
         ("[bus]\nname = \"nav\"", "g.toml:1: bus: a table; accepted: [[bus]], once for each"),
         ("bus = 7", "g.toml:1: bus: an integer; accepted: [[bus]], once for each"),
