@@ -436,6 +436,7 @@ async fn back_to_the_other_version_and_a_broken_installation() {
     vessel.until("good", |status| !status.on_trial).await;
 
     // The version from the yard is in the other slot, and has run well there.
+    assert_eq!(updates.status().other_version.as_deref(), Some("the version as delivered"));
     updates.rollback().await.expect("it may");
     vessel.reboot_is_asked().await;
     vessel.power_cycle();

@@ -42,6 +42,9 @@ const SLOTS_MS: u64 = 600_000;
 /// How long a reboot may take to happen before it is told as a failure.
 const REBOOT_MS_MAX: u64 = 120_000;
 
+/// The version in a slot that no update has written: RAUC knows none.
+const AS_DELIVERED: &str = "the version as delivered";
+
 /// Orders that wait for the task.
 const ORDERS_MAX: usize = 4;
 
@@ -500,7 +503,8 @@ impl Updater {
         self.status.send_modify(|status| {
             status.slot = self.booted().map(|slot| slot.boot_name.clone()).unwrap_or_default();
             status.on_trial = self.on_trial;
-            status.other_version = self.other().filter(|slot| slot.good).and_then(|slot| slot.version.clone());
+            let other = self.other().filter(|slot| slot.good);
+            status.other_version = other.map(|slot| slot.version.clone().unwrap_or_else(|| AS_DELIVERED.to_owned()));
             (status.offer, status.staged, status.approved) = (offer, staged, approved);
             (status.doing, status.why) = (doing, why);
             status.taken_back = self.ledger.taken_back.clone();
