@@ -366,6 +366,18 @@ async fn trials_that_nobody_could_judge_are_repeated_and_then_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_slot_is_not_judged_because_the_ledger_could_not_be_written() {
+    let mut vessel = Vessel::new().await;
+    let ledger = r#"{"trial":{"version":"0.1.0","slot":"rootfs.0","from":"0.0.9","at":"2026-11-21T02:00:00Z",
+                    "baseline":{"engine.0":5.0}}}"#;
+    std::fs::write(vessel.path("data/update.json"), ledger).expect("a file");
+    vessel.start();
+    vessel.until("awake", |status| !status.slot.is_empty()).await;
+    vessel.sail(700, &[], 0.0).await;
+    assert!(!vessel.path("reboot").exists() && !vessel.status().on_trial, "{:?}", vessel.status());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_of_the_services_counts_as_much_as_a_silent_source() {
     let mut vessel = Vessel::new().await;
     vessel.publish("0.2.0", SCHEMA);

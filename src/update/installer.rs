@@ -29,6 +29,7 @@ trait Rauc {
     ) -> zbus::Result<HashMap<String, OwnedVariant>>;
     fn mark(&self, state: &str, slot: &str) -> zbus::Result<(String, String)>;
     fn get_slot_status(&self) -> zbus::Result<Vec<(String, HashMap<String, OwnedVariant>)>>;
+    fn get_primary(&self) -> zbus::Result<String>;
     #[zbus(property)]
     fn compatible(&self) -> zbus::Result<String>;
     #[zbus(property)]
@@ -140,6 +141,11 @@ impl Installer {
     /// Which bundles are for this kind of box.
     pub async fn compatible(&self) -> Result<String, InstallerError> {
         within(self.0.compatible()).await
+    }
+
+    /// The slot that the firmware would start next, by RAUC's name.
+    pub async fn primary(&self) -> Result<String, InstallerError> {
+        within(self.0.get_primary()).await
     }
 
     /// What a bundle says of itself, its signature checked.

@@ -382,18 +382,20 @@ impl Updater {
             Some(installer) => installer.clone(),
             None => Installer::connect(self.places.bus.as_deref()).await?,
         };
-        if first || now_ms >= self.due.slots_ms {
-            self.slots = installer.slots().await?;
-            self.due.slots_ms = now_ms + SLOTS_MS;
-        }
         if first {
+            // All of it or nothing: what fails here is asked again at the next look.
+            let (slots, primary) = (installer.slots().await?, installer.primary().await?);
             self.compatible = installer.compatible().await?;
             self.installing = installer.progress().await?.is_some();
+            self.slots = slots;
+            self.wake_up(&primary);
+        } else if now_ms >= self.due.slots_ms {
+            self.slots = installer.slots().await?;
+        }
+        if now_ms >= self.due.slots_ms {
+            self.due.slots_ms = now_ms + SLOTS_MS;
         }
         self.installer = Some(installer);
-        if first && self.booted().is_some() {
-            self.wake_up();
-        }
         self.adopt();
         Ok(())
     }

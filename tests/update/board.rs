@@ -143,6 +143,11 @@ impl Rauc {
         Ok((slot.to_owned(), "done".to_owned()))
     }
 
+    fn get_primary(&self) -> String {
+        let board = self.board.lock().expect("the board");
+        format!("rootfs.{}", board.boot_next.unwrap_or(board.boot_order[0]))
+    }
+
     fn get_slot_status(&self) -> Vec<(String, HashMap<String, OwnedVariant>)> {
         let board = self.board.lock().expect("the board");
         let root = |number: usize| {

@@ -9,11 +9,17 @@ use crate::update::policy::{Staged, TRIES_MAX};
 
 impl Updater {
     /// After a start: is this the trial that was begun, or did that end elsewhere?
-    pub(super) fn wake_up(&mut self) {
+    ///
+    /// A slot that the firmware would start again anyhow (`primary`) is on no trial, whatever the ledger says: it may
+    /// not have been writable when the slot was marked good, and going back from there would lead here, for ever.
+    pub(super) fn wake_up(&mut self, primary: &str) {
         let Some(booted) = self.booted().cloned() else { return };
         let begun = self.ledger.trial.as_ref().is_some_and(|trial| trial.slot == booted.name);
-        self.on_trial = begun || !booted.good;
-        if self.on_trial {
+        self.on_trial = (begun || !booted.good) && primary != booted.name;
+        if begun && !self.on_trial {
+            (self.ledger.trial, self.ledger.staged) = (None, None);
+            self.save_if_possible();
+        } else if self.on_trial {
             tracing::info!(slot = booted.name, version = %self.running, "the running version is on trial");
         } else if let Some(trial) = self.ledger.trial.take() {
             tracing::warn!(version = trial.version, "a trial ended before it was judged: power cut, panic or hang");
