@@ -44,9 +44,9 @@ keys: ## once: the keys that sign updates, in HAWSER_KEYS or ~/.config/hawser/ke
 	@scripts/setup image
 	@scripts/image keys
 
-image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, SBOM, in target/image
+image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, SBOM, in target/image; ARGS="--delta-from OLD.raucb"
 	@scripts/setup build image
-	@scripts/image build --profile $(PROFILE)
+	@scripts/image build --profile $(PROFILE) $(ARGS)
 
 hil: ## boots what `make image` built and proves it, hil/README.md; ARGS="-k modbus" is one test of it
 	@scripts/setup build image hil

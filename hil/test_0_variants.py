@@ -10,9 +10,9 @@ def test_a_variant_of_nothing_is_the_build(env):
     """So what a variant does otherwise comes from its change, and from nothing else."""
     built, tools = Path(env.config.get_image_path("disk")), locked_tools()
     read = variant.read(built.parent, REPOSITORY, tools)
-    made = variant.slot(read, variant.version_of(read), tools)
+    boot, root, hashes = variant.slot(read, variant.version_of(read), tools)
     partitions = {part.label: part for part in disk.layout(LAYOUT)}
     with built.open("rb") as image:
-        for label, content in zip(("boot-a", "rootfs-a"), made, strict=True):
+        for label, content in (("boot-a", boot), ("rootfs-a", root + hashes.tree)):
             image.seek(partitions[label].start)
             assert image.read(len(content)) == content, label

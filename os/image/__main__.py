@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import apt, boot, compare, keys, load, lock, variant
+from . import apt, boot, compare, delta, keys, load, lock, variant
 from .archive import ArchiveError
 from .build import BuildError, Options, build
 from .accounts import AccountError
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 # What a person can act on; everything else is a fault of the builder and shows where.
 EXPECTED = (lock.LockError, ArchiveError, BuildError, AccountError, KernelError, UnitError, keys.KeyringError,
-            SchemaError, boot.BootError, compare.CompareError, load.LoadError, variant.VariantError,
+            SchemaError, delta.DeltaError, boot.BootError, compare.CompareError, load.LoadError, variant.VariantError,
             RuntimeError)  # fmt: skip
 PROFILES = ("release", "ci", "dev")
 SETS = (("root", "arm64", "root"), ("tools-amd64", "amd64", "tools"), ("tools-arm64", "arm64", "tools"))
@@ -43,7 +43,9 @@ def make_keys(_: argparse.Namespace) -> None:
 
 def build_image(arguments: argparse.Namespace) -> None:
     """Builds everything."""
-    build(Options(REPOSITORY, arguments.out.resolve(), arguments.profile, keys.keys_dir(), not arguments.disk_only))
+    bases = tuple(path.resolve() for path in arguments.delta_from)
+    out, bundle = arguments.out.resolve(), not arguments.disk_only
+    build(Options(REPOSITORY, out, arguments.profile, keys.keys_dir(), bundle, bases))
 
 
 def boot_image(arguments: argparse.Namespace) -> None:
@@ -76,7 +78,7 @@ def make_variant(arguments: argparse.Namespace) -> None:
 def measure_load(arguments: argparse.Namespace) -> None:
     """Updates the image of a build over a network that counts."""
     tools = Tools(lock.parse_lock((HERE / "packages.lock").read_text()))
-    bundle = arguments.bundle or load.build_second(REPOSITORY, arguments.profile)
+    bundle = arguments.bundle or load.build_second(REPOSITORY, arguments.out.resolve(), arguments.profile)
     load.measure(REPOSITORY, arguments.out.resolve(), bundle.resolve(), tools, arguments.seconds)
 
 
@@ -90,6 +92,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image")
     verb.add_argument("--profile", choices=PROFILES, default="release")
     verb.add_argument("--disk-only", action="store_true", help="for a quick look: no bundle, no documents")
+    verb.add_argument("--delta-from", type=Path, action="append", default=[], metavar="BUNDLE",
+                      help="a version that boxes run: they load what differs in the program; may be repeated")  # fmt: skip
     verb.set_defaults(run=build_image)
     verb = verbs.add_parser("compare", help="build again from another path: the same bytes?")
     verb.add_argument("--out", type=Path, default=REPOSITORY / "target/image", help="the first build")

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import bundle, disk, elf, images, keys, rootfs, sbom, schema, uki
+from . import bundle, delta, disk, elf, images, keys, rootfs, sbom, schema, uki
 from .apt import files_of
 from .kernel import Kernel, parse_list
 from .lock import Package, of_set, parse_lock
@@ -55,6 +55,8 @@ class Options:
     profile: str
     keys: Path
     bundle: bool = True
+    # Bundles of versions that boxes run: the new one has a delta of the program for each.
+    bases: tuple[Path, ...] = ()
 
 
 def version_of(repository: Path) -> str:
@@ -161,11 +163,26 @@ def build(options: Options) -> None:
         return
     path = options.out / BUNDLE_NAME
     release = bundle.Release(version, schema.of_sources(options.repository))
-    payload = bundle.make(boot, root + hashes.tree, release, signer, tools, path)
+    deltas = program_deltas(options.bases, root, hashes, stripped, tools)
+    if deltas:
+        clock.tell(f"{len(deltas)} deltas of the program")
+    payload = bundle.make(boot, root + hashes.tree, release, signer, tools, path, deltas=deltas)
     clock.tell(f"bundle, {path.stat().st_size} bytes")
     write_documents(options, version, of_root, tree, hashes, payload)
     clock.last = clock.started
     clock.tell(f"all in {options.out}")
+
+
+def program_deltas(bases: tuple[Path, ...], root: bytes, hashes: Verity, program: bytes,
+                   tools: Tools) -> dict[str, bytes]:  # fmt: skip
+    """By the names of their files; none for a version that has the very program."""
+    programs = {delta.name(base): base for base in (delta.program_of(path, tools) for path in bases)}
+    leaves_at = len(root) + hashes.leaves_at
+    return {
+        name: delta.render(root, program, leaves_at, delta.compare(base, program, tools))
+        for name, base in programs.items()
+        if base != program
+    }
 
 
 def write_results(options: Options, tools: Tools, version: str, rootfs_image: bytes, boot: bytes) -> None:

@@ -37,6 +37,7 @@ hooks=pre-install;post-install
 [image.rootfs]
 filename=rootfs.img
 adaptive=block-hash-index
+hooks=pre-install
 """
 
 # What the box checks a signature for, said to the tool that makes one: it verifies its own work.
@@ -60,11 +61,12 @@ class Release:
 
 
 def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path, Path], tools: Tools, out: Path,
-         squashfs_options: str = SQUASHFS_OPTIONS) -> dict[str, str]:  # fmt: skip
+         squashfs_options: str = SQUASHFS_OPTIONS, deltas: dict[str, bytes] | None = None) -> dict[str, str]:  # fmt: skip
     """Writes the bundle and returns the hashes of its files, which is what two builds have in common.
 
     The boot image goes without its first sector: the hook writes that last, from a file. RAUC adds the salt of the
-    bundle's own hash tree and the time of signing, so that the bundle as a whole differs each time.
+    bundle's own hash tree and the time of signing, so that the bundle as a whole differs each time. `deltas` are files
+    of delta.py by their names.
     """
     key, certificate, authority = signer
     with tempfile.TemporaryDirectory() as scratch:
@@ -73,6 +75,8 @@ def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path,
         (content / "boot.img").write_bytes(bytes(BOOT_SECTOR_BYTES) + boot[BOOT_SECTOR_BYTES:])
         (content / BOOT_SECTOR).write_bytes(boot[:BOOT_SECTOR_BYTES])
         (content / "rootfs.img").write_bytes(rootfs)
+        for name, delta in (deltas or {}).items():
+            (content / name).write_bytes(delta)
         shutil.copy(Path(__file__).parent / "bundle-hook", content / HOOK)
         (content / HOOK).chmod(0o755)
         text = MANIFEST.format(compatible=COMPATIBLE, version=release.version, schema=release.schema, hook=HOOK)
@@ -84,5 +88,5 @@ def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path,
             f"--mksquashfs-args={squashfs_options}", content, made,
         )  # fmt: skip
         shutil.move(made, out)
-        names = ("manifest.raucm", HOOK, BOOT_SECTOR, "boot.img", "rootfs.img")
+        names = ("manifest.raucm", HOOK, BOOT_SECTOR, "boot.img", "rootfs.img", *(deltas or {}))
         return {name: hashlib.sha256((content / name).read_bytes()).hexdigest() for name in names}

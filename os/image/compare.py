@@ -29,9 +29,9 @@ def copy_sources(repository: Path, second: Path) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
 
 
-def build_in(tree: Path, profile: str, environment: dict[str, str]) -> None:
+def build_in(tree: Path, profile: str, environment: dict[str, str], *options: str | Path) -> None:
     """Runs the builder of another checkout."""
-    command = [tree / "scripts/image", "build", "--profile", profile]
+    command = [tree / "scripts/image", "build", "--profile", profile, *options]
     subprocess.run(command, check=True, cwd=tree, env=os.environ | environment)
 
 

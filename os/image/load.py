@@ -110,13 +110,13 @@ def change(tree: Path) -> None:
         (tree / name).write_text(text)
 
 
-def build_second(repository: Path, profile: str) -> Path:
-    """The bundle of the second release; what is compiled already is not compiled again."""
+def build_second(repository: Path, out: Path, profile: str) -> Path:
+    """The bundle of the second release, with a delta from the first; what is compiled already is not compiled again."""
     tree = repository / "target/load/tree"
     compare.copy_sources(repository, tree)
     change(tree)
     shared = {"CARGO_TARGET_DIR": str(repository / "target")}
-    compare.build_in(tree, profile, shared)
+    compare.build_in(tree, profile, shared, "--delta-from", out / BUNDLE_NAME)
     return tree / "target/image" / BUNDLE_NAME
 
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from .apt import cache_dir, files_of, host_architecture
@@ -15,6 +16,8 @@ from .lock import Package, of_set
 from .tree import EPOCH_SECONDS
 
 FIRMWARE = "usr/share/AAVMF"
+# Unpacked sets that nobody has used for so long are deleted.
+UNUSED_SECONDS_MAX = 7 * 86400
 
 
 class Tools:
@@ -26,15 +29,20 @@ class Tools:
         self.root = cache_dir() / f"tools-{mark}"
         if not self.root.exists():
             self._unpack(files_of(chosen))
+        os.utime(self.root)
+        # Those of a lock that has changed since; another checkout may still be at work with one.
+        for old in cache_dir().glob("tools-*"):
+            if time.time() - old.stat().st_ctime > UNUSED_SECONDS_MAX:
+                shutil.rmtree(old, ignore_errors=True)
 
     def _unpack(self, files: dict[str, Path]) -> None:
         scratch = self.root.with_name(f"{self.root.name}.{os.getpid()}")
         for name in sorted(files):
             subprocess.run(["dpkg-deb", "--extract", files[name], scratch], check=True)
-        for old in cache_dir().glob("tools-*"):
-            if old != scratch:
-                shutil.rmtree(old)
-        scratch.rename(self.root)
+        try:
+            scratch.rename(self.root)
+        except OSError:  # another build was faster
+            shutil.rmtree(scratch)
 
     def path(self, name: str) -> str:
         """A script that runs the tool."""

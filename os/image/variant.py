@@ -13,20 +13,24 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bundle, disk, images, rootfs, schema, uki
+from . import bundle, delta, disk, images, rootfs, schema, uki
 from .build import DISK_NAME, check
+from .delta import PROGRAM
 from .tools import Tools
 from .tree import Node, Tree, file, link
-from .verity import verity
+from .verity import Verity, verity
 
 UNITS = "usr/lib/systemd/system"
-PROGRAM = "usr/bin/hawser"
+ONE_HIGHER = bytes((value + 1) % 256 for value in range(256))
 # A test waits for it, nobody keeps it.
 SQUASHFS_OPTIONS = "-comp gzip -Xcompression-level 1 -b 256K -no-xattrs -all-root -noappend"
 # The sections that uki.build adds to the stub, in its order.
 SECTIONS = (".osrel", ".cmdline", ".uname", ".initrd", ".linux")
 ROOT_HASH = re.compile(r"hawser\.root=[0-9a-f]{64}")
 LINE = re.compile(r"(\d{4}) (\d+):(\d+) /(.*?) (folder|[0-9a-f]{64}|-> .*)")
+
+# A megabyte and more once it is compressed.
+AGAIN_BYTES = 4 << 20
 
 # It runs, and none of its wires is open to it: what a version does that forgot the name of a device.
 DEAF = "[Service]\nDeviceAllow=\nRestrictAddressFamilies=~AF_CAN\n"
@@ -50,7 +54,9 @@ class Change:
     """What is different from the build."""
 
     files: dict[str, Node] = field(default_factory=dict)
-    # Bytes behind the program's own: another file, which does the same.
+    # Behind the program's own bytes: so many of its first ones once more, each one higher, and a tail. Another file,
+    # which does the same; loading it shows, unless by the bundle's delta, which is next to nothing.
+    program_again_bytes: int = 0
     program_tail: bytes = b""
 
 
@@ -58,7 +64,8 @@ def changes(version: str) -> dict[str, Change]:
     """By name, what a test of updates wants to see refused, or taken."""
     wanted = f"{UNITS}/multi-user.target.wants"
     return {
-        "program": Change(program_tail=f"\0hawser {version}\n".encode()),
+        "version": Change(),
+        "program": Change(program_tail=f"\0hawser {version}\n".encode(), program_again_bytes=AGAIN_BYTES),
         "deaf": Change({f"{UNITS}/hawser.service.d/90-deaf.conf": file(DEAF)}),
         "panic": Change({f"{UNITS}/panic.service": file(PANIC), f"{wanted}/panic.service": link("../panic.service")}),
     }
@@ -145,20 +152,30 @@ def apply(tree: Tree, change: Change, version: str) -> None:
         tree.add(path, node)
         tree.nodes.setdefault(posixpath.dirname(path), Node("folder"))
     program = tree.nodes[PROGRAM]
-    tree.nodes[PROGRAM] = file(program.data + change.program_tail, program.mode)
+    again = program.data[: change.program_again_bytes].translate(ONE_HIGHER)
+    tree.nodes[PROGRAM] = file(program.data + again + change.program_tail, program.mode)
     tree.add("usr/lib/os-release", file(rootfs.os_release(version)))
     check(tree)
 
 
-def slot(built: Built, version: str, tools: Tools) -> tuple[bytes, bytes]:
-    """The images of a slot: boot, rootfs."""
+def program_deltas(base: bytes, change: Change, root: bytes, leaves_at: int, program: bytes) -> dict[str, bytes]:
+    """What bsdiff would find between the build's program and this one, known without it."""
+    if not change.program_again_bytes:
+        return {}
+    same = delta.Piece(bytes(len(base)), b"", -len(base))
+    higher = delta.Piece(b"\1" * change.program_again_bytes, change.program_tail)
+    return {delta.name(base): delta.render(root, program, leaves_at, [same, higher])}
+
+
+def slot(built: Built, version: str, tools: Tools) -> tuple[bytes, bytes, Verity]:
+    """The boot image of a slot, and its root with the hashes."""
     root = images.root(built.tree, tools)
     hashes = verity(root)
     text = {name: built.sections[name].rstrip(b"\0").decode() for name in (".cmdline", ".uname")}
     line = ROOT_HASH.sub(f"hawser.root={hashes.root}", text[".cmdline"])
     initrd, kernel = built.sections[".initrd"], built.sections[".linux"]
     whole = uki.build(built.stub, kernel, initrd, line, text[".uname"], rootfs.os_release(version))
-    return images.boot(whole, tools), root + hashes.tree
+    return images.boot(whole, tools), root, hashes
 
 
 def make(out: Path, repository: Path, name: str, version: str, signer: tuple[Path, Path, Path], tools: Tools,
@@ -168,8 +185,11 @@ def make(out: Path, repository: Path, name: str, version: str, signer: tuple[Pat
     if name not in known:
         raise VariantError(f"no change '{name}': {', '.join(known)}")
     built = read(out, repository, tools)
+    base = built.tree.nodes[PROGRAM].data
     apply(built.tree, known[name], version)
-    boot, root = slot(built, version, tools)
+    boot, root, hashes = slot(built, version, tools)
+    program = built.tree.nodes[PROGRAM].data
+    deltas = program_deltas(base, known[name], root, len(root) + hashes.leaves_at, program)
     target.parent.mkdir(parents=True, exist_ok=True)
     release = bundle.Release(version, schema.of_sources(repository) if data_schema is None else data_schema)
-    bundle.make(boot, root, release, signer, tools, target, SQUASHFS_OPTIONS)
+    bundle.make(boot, root + hashes.tree, release, signer, tools, target, SQUASHFS_OPTIONS, deltas)

@@ -20,6 +20,8 @@ class Verity:
     root: str
     blocks: int
     tree: bytes
+    # Where in the tree the hashes of the data begin; those of hashes stand before them.
+    leaves_at: int = 0
 
 
 def hash_blocks(data: bytes) -> bytes:
@@ -42,4 +44,5 @@ def verity(data: bytes) -> Verity:
     while len(levels[-1]) > BLOCK_BYTES:
         levels.append(hash_blocks(levels[-1]))
     root = hashlib.sha256(SALT + levels[-1]).hexdigest()
-    return Verity(root, len(data) // BLOCK_BYTES, b"".join(reversed(levels)))
+    tree = b"".join(reversed(levels))
+    return Verity(root, len(data) // BLOCK_BYTES, tree, len(tree) - len(levels[0]))

@@ -1,11 +1,12 @@
 //! `hawser update`: asks a running gateway, which does the work.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hawser::api::updates::InstallOrder;
-use hawser::update::{Doing, UpdateStatus};
+use hawser::update::{Doing, UpdateStatus, delta};
 
 use super::remote::{self, RemoteError};
 use super::serve::block_on;
@@ -52,6 +53,14 @@ pub enum UpdateVerb {
     },
     /// Go back to the version in the other slot, at once.
     Rollback(remote::Gateway),
+    /// Write the program of a bundle into a slot, made of this one and of what differs. For the bundle's hook.
+    #[command(hide = true)]
+    ApplyDelta {
+        /// Where the bundle is mounted.
+        bundle: PathBuf,
+        /// The slot's device.
+        slot: PathBuf,
+    },
 }
 
 /// Carries a verb out.
@@ -71,6 +80,10 @@ pub fn run(args: &UpdateArgs) -> Outcome {
             }
             UpdateVerb::Rollback(gateway) => {
                 remote::say(&format!("{}\n", post(gateway, "rollback", None).await?.why))?;
+            }
+            UpdateVerb::ApplyDelta { bundle, slot } => {
+                let bytes = delta::apply(bundle, &std::env::current_exe()?, slot)?;
+                remote::say(&format!("{bytes} bytes of the program are made of the one that runs\n"))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@
 //! does), and to reboot a slot that was once marked good because of its health.
 
 pub mod bundle;
+pub mod delta;
 pub mod health;
 pub mod installer;
 pub mod ledger;

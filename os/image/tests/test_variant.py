@@ -1,13 +1,17 @@
 """Variants: what is read back of a build is what had been put into it, and a change is in the tree."""
 
+import json
 import struct
 import unittest
 from pathlib import Path
 
-from .. import build, uki, variant
+from .. import build, delta, uki, variant
+from ..lock import parse_lock
+from ..tools import Tools
 from ..tree import Node, Tree, file, folder, link
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+LOCK = REPOSITORY / "os/image/packages.lock"
 
 
 def stub() -> bytes:
@@ -78,3 +82,43 @@ class Changes(unittest.TestCase):
         deaf = variant.changes("1")["deaf"].files[f"{variant.UNITS}/hawser.service.d/90-deaf.conf"].data.decode()
         self.assertIn("\nDeviceAllow=\n", deaf)
         self.assertIn("\nRestrictAddressFamilies=~AF_CAN\n", deaf)
+
+
+class Deltas(unittest.TestCase):
+    """What a bundle has for boxes that run a known version, done as src/update/delta.rs does it."""
+
+    BASE = bytes(number * number % 251 for number in range(20_000))
+
+    def made(self, file_bytes: bytes) -> tuple[dict, bytes]:
+        """The head, and what its pieces make of BASE."""
+        head, body = file_bytes.split(b"\n", 1)
+        made, old = b"", 0
+        while body:
+            adds, takes, skip = delta.NUMBERS.unpack_from(body)
+            add, take = body[24 : 24 + adds], body[24 + adds : 24 + adds + takes]
+            made += bytes((a + b) % 256 for a, b in zip(add, self.BASE[old:], strict=False)) + take
+            old += adds + delta.signed(skip)
+            body = body[24 + adds + takes :]
+        return json.loads(head), made
+
+    def test_what_bsdiff_finds_makes_the_new_program(self):
+        program = self.BASE[:7000] + b"a line more" + self.BASE[6000:]
+        pieces = delta.compare(self.BASE, program, Tools(parse_lock(LOCK.read_text())))
+        root = bytes(8192) + program + bytes(-len(program) % 4096)
+        head, made = self.made(delta.render(root, program, 100_000, pieces))
+        self.assertEqual(made, program)
+        self.assertEqual((head["at"], head["bytes"], head["hashes_at"]), (8192, len(program), 100_000 + 2 * 32))
+
+    def test_a_variant_s_own_is_like_it(self):
+        change = variant.Change(program_tail=b"tail", program_again_bytes=5000)
+        program = self.BASE + self.BASE[:5000].translate(variant.ONE_HIGHER) + b"tail"
+        found = variant.program_deltas(self.BASE, change, program, 0, program)
+        self.assertEqual(self.made(found[delta.name(self.BASE)])[1], program)
+
+    def test_a_program_in_two_pieces_is_refused(self):
+        with self.assertRaises(delta.DeltaError):
+            delta.render(b"\0" * 100 + self.BASE, self.BASE, 0, [])
+
+    def test_numbers_have_a_sign_and_a_magnitude(self):
+        for value in (0, 1, -1, 1 << 40, -(1 << 40)):
+            self.assertEqual(delta.signed(delta.number(value)), value)
