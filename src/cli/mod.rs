@@ -338,6 +338,7 @@ impl NotConfig for hawser::decode::DecodeError {}
 impl NotConfig for hawser::store::telemetry::TelemetryError {}
 impl NotConfig for tools::DbcFileError {}
 impl NotConfig for remote::RemoteError {}
+impl NotConfig for hawser::update::delta::DeltaError {}
 impl NotConfig for serde_json::Error {}
 
 /// What a verb comes to.
