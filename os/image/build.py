@@ -163,7 +163,8 @@ def build(options: Options) -> None:
         return
     path = options.out / BUNDLE_NAME
     release = bundle.Release(version, schema.of_sources(options.repository))
-    deltas = program_deltas(options.bases, root, hashes, stripped, tools)
+    bases = [delta.program_of(base, tools) for base in options.bases]
+    deltas = delta.of_program(bases, tree.nodes[delta.PROGRAM].data, root, hashes, tools)
     if deltas:
         clock.tell(f"{len(deltas)} deltas of the program")
     payload = bundle.make(boot, root + hashes.tree, release, signer, tools, path, deltas=deltas)
@@ -171,18 +172,6 @@ def build(options: Options) -> None:
     write_documents(options, version, of_root, tree, hashes, payload)
     clock.last = clock.started
     clock.tell(f"all in {options.out}")
-
-
-def program_deltas(bases: tuple[Path, ...], root: bytes, hashes: Verity, program: bytes,
-                   tools: Tools) -> dict[str, bytes]:  # fmt: skip
-    """By the names of their files; none for a version that has the very program."""
-    programs = {delta.name(base): base for base in (delta.program_of(path, tools) for path in bases)}
-    leaves_at = len(root) + hashes.leaves_at
-    return {
-        name: delta.render(root, program, leaves_at, delta.compare(base, program, tools))
-        for name, base in programs.items()
-        if base != program
-    }
 
 
 def write_results(options: Options, tools: Tools, version: str, rootfs_image: bytes, boot: bytes) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .tools import Tools
-from .verity import BLOCK_BYTES, SALT
+from .verity import BLOCK_BYTES, SALT, Verity
 
 HEAD = struct.Struct("<8sqqq")  # of the tool's own file: magic, bytes of two streams, bytes of the new file
 MAGIC = b"BSDIFF40"
@@ -59,8 +59,15 @@ def signed(value: int) -> int:
     return -(value ^ SIGN) if value & SIGN else value
 
 
+def on_disk(program: bytes) -> bytes:
+    """As it lies in the image: whole blocks, and none that is all zeros, for mke2fs leaves holes."""
+    blocks = (program[at : at + BLOCK_BYTES] for at in range(0, len(program), BLOCK_BYTES))
+    return b"".join(block.ljust(BLOCK_BYTES, b"\0") for block in blocks if any(block))
+
+
 def render(root: bytes, program: bytes, leaves_at: int, pieces: list[Piece]) -> bytes:
-    """The file. `root` is the image's file system, `leaves_at` where the hashes of its blocks begin."""
+    """The file. `root` is the image's file system, `leaves_at` where the hashes of its blocks begin, and the pieces make
+    `program` as it lies there."""
     at = root.find(program)
     if at < 0 or at % BLOCK_BYTES:
         raise DeltaError("the program does not lie in one piece in the image")
@@ -104,3 +111,11 @@ def program_of(bundle: Path, tools: Tools) -> bytes:
         if not program.exists() or not program.stat().st_size:
             raise DeltaError(f"{bundle} holds no {PROGRAM}")
         return program.read_bytes()
+
+
+def of_program(bases: list[bytes], program: bytes, root: bytes, hashes: Verity, tools: Tools) -> dict[str, bytes]:
+    """The deltas for boxes that run one of `bases`, by their names in a bundle; none for those that have the program."""
+    new, leaves_at = on_disk(program), len(root) + hashes.leaves_at
+    return {
+        name(base): render(root, new, leaves_at, compare(base, new, tools)) for base in bases if base != program
+    }  # fmt: skip

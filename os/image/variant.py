@@ -18,10 +18,9 @@ from .build import DISK_NAME, check
 from .delta import PROGRAM
 from .tools import Tools
 from .tree import Node, Tree, file, link
-from .verity import Verity, verity
+from .verity import BLOCK_BYTES, Verity, verity
 
 UNITS = "usr/lib/systemd/system"
-ONE_HIGHER = bytes((value + 1) % 256 for value in range(256))
 # A test waits for it, nobody keeps it.
 SQUASHFS_OPTIONS = "-comp gzip -Xcompression-level 1 -b 256K -no-xattrs -all-root -noappend"
 # The sections that uki.build adds to the stub, in its order.
@@ -54,10 +53,9 @@ class Change:
     """What is different from the build."""
 
     files: dict[str, Node] = field(default_factory=dict)
-    # Behind the program's own bytes: so many of its first ones once more, each one higher, and a tail. Another file,
-    # which does the same; loading it shows, unless by the bundle's delta, which is next to nothing.
+    # Behind the program's own bytes so many of its first ones once more, in other blocks, and the version's name: another
+    # file, which does the same. Loading it shows, unless by the bundle's delta, which is next to nothing.
     program_again_bytes: int = 0
-    program_tail: bytes = b""
 
 
 def changes(version: str) -> dict[str, Change]:
@@ -65,7 +63,7 @@ def changes(version: str) -> dict[str, Change]:
     wanted = f"{UNITS}/multi-user.target.wants"
     return {
         "version": Change(),
-        "program": Change(program_tail=f"\0hawser {version}\n".encode(), program_again_bytes=AGAIN_BYTES),
+        "program": Change(program_again_bytes=AGAIN_BYTES),
         "deaf": Change({f"{UNITS}/hawser.service.d/90-deaf.conf": file(DEAF)}),
         "panic": Change({f"{UNITS}/panic.service": file(PANIC), f"{wanted}/panic.service": link("../panic.service")}),
     }
@@ -151,20 +149,17 @@ def apply(tree: Tree, change: Change, version: str) -> None:
     for path, node in change.files.items():
         tree.add(path, node)
         tree.nodes.setdefault(posixpath.dirname(path), Node("folder"))
-    program = tree.nodes[PROGRAM]
-    again = program.data[: change.program_again_bytes].translate(ONE_HIGHER)
-    tree.nodes[PROGRAM] = file(program.data + again + change.program_tail, program.mode)
+    if change.program_again_bytes:
+        program = tree.nodes[PROGRAM]
+        tree.nodes[PROGRAM] = file(longer(program.data, change.program_again_bytes, version), program.mode)
     tree.add("usr/lib/os-release", file(rootfs.os_release(version)))
     check(tree)
 
 
-def program_deltas(base: bytes, change: Change, root: bytes, leaves_at: int, program: bytes) -> dict[str, bytes]:
-    """What bsdiff would find between the build's program and this one, known without it."""
-    if not change.program_again_bytes:
-        return {}
-    same = delta.Piece(bytes(len(base)), b"", -len(base))
-    higher = delta.Piece(b"\1" * change.program_again_bytes, change.program_tail)
-    return {delta.name(base): delta.render(root, program, leaves_at, [same, higher])}
+def longer(program: bytes, again_bytes: int, version: str) -> bytes:
+    """The program with what nobody reads behind it, none of it in blocks like those it has."""
+    gap = bytes((BLOCK_BYTES // 2 - len(program)) % BLOCK_BYTES)
+    return program + gap + program[:again_bytes] + f"\0hawser {version}\n".encode()
 
 
 def slot(built: Built, version: str, tools: Tools) -> tuple[bytes, bytes, Verity]:
@@ -188,8 +183,7 @@ def make(out: Path, repository: Path, name: str, version: str, signer: tuple[Pat
     base = built.tree.nodes[PROGRAM].data
     apply(built.tree, known[name], version)
     boot, root, hashes = slot(built, version, tools)
-    program = built.tree.nodes[PROGRAM].data
-    deltas = program_deltas(base, known[name], root, len(root) + hashes.leaves_at, program)
+    deltas = delta.of_program([base], built.tree.nodes[PROGRAM].data, root, hashes, tools)
     target.parent.mkdir(parents=True, exist_ok=True)
     release = bundle.Release(version, schema.of_sources(repository) if data_schema is None else data_schema)
     bundle.make(boot, root + hashes.tree, release, signer, tools, target, SQUASHFS_OPTIONS, deltas)

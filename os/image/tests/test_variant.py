@@ -109,11 +109,17 @@ class Deltas(unittest.TestCase):
         self.assertEqual(made, program)
         self.assertEqual((head["at"], head["bytes"], head["hashes_at"]), (8192, len(program), 100_000 + 2 * 32))
 
-    def test_a_variant_s_own_is_like_it(self):
-        change = variant.Change(program_tail=b"tail", program_again_bytes=5000)
-        program = self.BASE + self.BASE[:5000].translate(variant.ONE_HIGHER) + b"tail"
-        found = variant.program_deltas(self.BASE, change, program, 0, program)
-        self.assertEqual(self.made(found[delta.name(self.BASE)])[1], program)
+    def test_a_variant_of_the_program_is_in_other_blocks(self):
+        for size in (8192, 10_000, 12_287):
+            program = self.BASE[:size]
+            longer = variant.longer(program, 8192, "1")
+            self.assertEqual(longer[:size], program)
+            old = {program[at : at + 4096] for at in range(0, size, 4096)}
+            new = [longer[at : at + 4096] for at in range(0, len(longer), 4096)]
+            self.assertEqual(sum(block in old for block in new), size // 4096)
+
+    def test_blocks_of_zeros_are_holes(self):
+        self.assertEqual(delta.on_disk(b"a" * 4096 + bytes(8192) + b"b"), b"a" * 4096 + b"b" + bytes(4095))
 
     def test_a_program_in_two_pieces_is_refused(self):
         with self.assertRaises(delta.DeltaError):
