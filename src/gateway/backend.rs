@@ -258,8 +258,8 @@ impl GatewayBackend {
         let (free, total) = (mb(space.available_bytes), mb(space.total_bytes));
         let dir = dir.display();
         Some(format!(
-            "the disk is full: {free} of {total} MB are free for {dir}; what does not fit is refused. Remove what is not \
-             the gateway's own"
+            "the disk is full: {free} of {total} MB are free for {dir}; what does not fit is refused. Remove what is \
+             not the gateway's"
         ))
     }
 

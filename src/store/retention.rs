@@ -122,8 +122,8 @@ pub struct PruneReport {
 }
 
 /// Decides what goes, oldest first. `files` are in the order of their numbers. `delivered_seq`: the last number that
-/// everybody it is meant for has acknowledged; `None`: it is meant for nobody. `space_bytes_max`: what the disk has room
-/// for ([`Space::telemetry_bytes_max`](super::space::Space::telemetry_bytes_max)).
+/// everybody it is meant for has acknowledged; `None`: it is meant for nobody. `space_bytes_max`: what the disk has
+/// room for ([`Space::telemetry_bytes_max`](super::space::Space::telemetry_bytes_max)).
 pub fn plan(
     files: &[DayFile],
     delivered_seq: Option<u64>,

@@ -71,8 +71,8 @@ impl Space {
     /// Of the file system that a directory is on.
     pub fn of(dir: &Path) -> io::Result<Self> {
         let told = statvfs(dir)?;
-        let block = u64::from(told.fragment_size());
-        let bytes = |blocks| u64::from(blocks).saturating_mul(block);
+        let block = told.fragment_size();
+        let bytes = |blocks: u64| blocks.saturating_mul(block);
         Ok(Self { total_bytes: bytes(told.blocks()), available_bytes: bytes(told.blocks_available()) })
     }
 
