@@ -326,7 +326,7 @@ mod tests {
             prunes.into_iter().map(|prune| (prune.file.number, prune.reason, prune.undelivered)).collect::<Vec<_>>()
         };
         let by_quota = (1, PruneReason::Bytes, None);
-        assert_eq!(told(350), [by_quota.clone()]);
+        assert_eq!(told(350), std::slice::from_ref(&by_quota));
         assert_eq!(told(250), [by_quota.clone(), (2, PruneReason::Space, Some(16..=20))]);
         let last = (3, PruneReason::Space, Some(21..=30));
         assert_eq!(told(0), [by_quota, (2, PruneReason::Space, Some(16..=20)), last], "the written one stays");
