@@ -38,6 +38,8 @@ enum {
     PANICS_MAX = 3,         /* one may be a cosmic ray, two a bad day */
     SECTORS_PER_BLOCK = 8,  /* 4096 / 512 */
     MACHINE_ID_CHARS = 32,
+    /* LUKS2 On-Disk Format Specification 1.1.1, 2.1: two headers, a text of 40 bytes in each. */
+    LUKS_MAGIC_BYTES = 6, LUKS_SECOND_AT = 16384, LUKS_UUID_AT = 168, LUKS_UUID_BYTES = 40,
     DEVICE_CHARS = 64,
 };
 
@@ -261,29 +263,66 @@ static void open_verity(const char *device, const char *command_line) {
 }
 
 /*
+ * Is the data partition encrypted, and by which UUID? By either of the headers, for one that is damaged is mended from
+ * the other, and a partition that were taken for plain would be repaired until nothing of it is left.
+ */
+static int is_luks(const char *device, char uuid[LUKS_UUID_BYTES + 1]) {
+    static const struct { off_t at; const char *magic; } HEADERS[] = {{0, "LUKS\xba\xbe"}, {LUKS_SECOND_AT, "SKUL\xba\xbe"}};
+    int found = 0, file = open(device, O_RDONLY | O_CLOEXEC);
+    for (size_t i = 0; file >= 0 && !found && i < sizeof HEADERS / sizeof *HEADERS; i++) {
+        char header[LUKS_UUID_AT + LUKS_UUID_BYTES];
+        found = pread(file, header, sizeof header, HEADERS[i].at) == sizeof header &&
+                memcmp(header, HEADERS[i].magic, LUKS_MAGIC_BYTES) == 0;
+        if (found) {
+            memcpy(uuid, header + LUKS_UUID_AT, LUKS_UUID_BYTES);
+            uuid[LUKS_UUID_BYTES] = 0;
+        }
+    }
+    if (file >= 0)
+        close(file);
+    return found;
+}
+
+/* Of a partition that is in the clear: what hawser-identity has kept there, with the end of its line. */
+static void read_machine_id(const char *device, char *id, size_t size) {
+    mkdir("/data", 0755);
+    if (mount(device, "/data", "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV, "noload") != 0)
+        return;
+    if (read_file("/data/identity/machine-id", id, size) < 0)
+        *id = 0;
+    umount("/data");
+    id[strcspn(id, "\n")] = 0;
+}
+
+/* Nobody has the key yet: the machine id is the header's UUID, data-crypt.sh has made it so. */
+static void strip_hyphens(const char *uuid, char *id) {
+    for (; *uuid; uuid++)
+        if (*uuid != '-')
+            *id++ = *uuid;
+    *id = 0;
+}
+
+/*
  * systemd reads /etc/machine-id before anything is mounted, and the root is read-only: so the lasting one is fetched
  * here, from a data partition that is left exactly as it is (`noload`: not even its journal is replayed). Without one,
  * at first boot, systemd makes one up, and hawser-identity keeps it.
  */
-static void give_machine_id(const char *device) {
-    char id[64];
-    mkdir("/data", 0755);
-    if (mount(device, "/data", "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV, "noload") != 0)
+static void give_machine_id(const char *id) {
+    char line[64];
+    if (strlen(id) != MACHINE_ID_CHARS || strspn(id, "0123456789abcdef") != MACHINE_ID_CHARS)
         return;
-    ssize_t length = read_file("/data/identity/machine-id", id, sizeof id);
-    umount("/data");
-    if (length != MACHINE_ID_CHARS + 1 || strspn(id, "0123456789abcdef") != MACHINE_ID_CHARS)
-        return;
-    write_file("/run/hawser/machine-id", id);
+    snprintf(line, sizeof line, "%s\n", id);
+    write_file("/run/hawser/machine-id", line);
     chmod("/run/hawser/machine-id", 0444);
     if (mount("/run/hawser/machine-id", NEW_ROOT "/etc/machine-id", NULL, MS_BIND, NULL) != 0)
         say("machine-id: %s", strerror(errno));
 }
 
 /* For rauc.service and for hawser-data, which need not wait for udev then. */
-static void tell_slot(const char *data) {
-    char text[128];
-    snprintf(text, sizeof text, "HAWSER_SLOT=hawser-%c\nHAWSER_DATA=%s\n", slot->letter, data);
+static void tell_slot(const char *data, int luks) {
+    char text[160];
+    snprintf(text, sizeof text, "HAWSER_SLOT=hawser-%c\nHAWSER_DATA=%s\nHAWSER_DATA_KIND=%s\n", slot->letter, data,
+             luks ? "luks" : "plain");
     write_file("/run/hawser/slot.env", text);
 }
 
@@ -303,6 +342,8 @@ __attribute__((noreturn)) static void hand_over(void) {
 
 int main(void) {
     char command_line[4096] = "", device[DEVICE_CHARS], name[] = "rootfs-?";
+    char uuid[LUKS_UUID_BYTES + 1] = "", id[LUKS_UUID_BYTES + 1] = "";
+    int luks;
     mount_or_give_up("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     mount_or_give_up("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     mount_or_give_up("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
@@ -326,10 +367,14 @@ int main(void) {
     mkdir(NEW_ROOT, 0755);
     if (mount(MAPPED, NEW_ROOT, "ext4", MS_RDONLY, NULL) != 0)
         give_up("the root's file system");
-    if (find_partition("data", device))
-        give_machine_id(device);
-    else
+    if (!find_partition("data", device))
         strcpy(device, "/dev/none");
-    tell_slot(device);
+    luks = is_luks(device, uuid);
+    if (luks)
+        strip_hyphens(uuid, id);
+    else
+        read_machine_id(device, id, sizeof id);
+    give_machine_id(id);
+    tell_slot(device, luks);
     hand_over();
 }
