@@ -65,7 +65,7 @@ name_of_key() { sha256sum "$1" | cut -c1-8; }
 # Grown before it is mapped: the mapping has the size of the partition then. Not without a key that fits, for the file
 # system could not follow.
 unlock() {
-  luks open --test-passphrase --key-file "$1" "$DEVICE" || return
+  luks open --test-passphrase --key-file "$1" "$DEVICE" 2>/dev/null || return
   grow || say "could not grow"
   luks open --key-file "$1" "$DEVICE" "$MAPPED" || return
   # shellcheck disable=SC2034 # data-mount's
@@ -77,6 +77,7 @@ open_encrypted() {
   if [ -z "$wanted" ]; then
     lock "encrypting it was interrupted: flash the disk again"
   elif await_key unlock; then
+    # shellcheck disable=SC2034 # data-mount's
     state=encrypted
   else
     lock "plug in the stick with key $wanted, or its spare, and start again"
@@ -111,9 +112,7 @@ encrypt_with() {
 }
 
 encrypt_data() {
-  if [ "$state" = encrypted ]; then
-    rm /data/encrypt
-  elif [ -s /data/encrypt ]; then
+  if [ -s /data/encrypt ]; then
     refuse "encrypting it was interrupted: flash the disk again"
   elif [ -e /data/factory-reset ]; then
     mkdir -m 0700 "$CARRIED"
@@ -129,6 +128,7 @@ encrypt_data() {
 
 encrypt_now() {
   if await_key encrypt_with; then
+    # shellcheck disable=SC2034 # data-mount's
     state=encrypted
   elif mountpoint -q /data && [ ! -s /data/encrypt ]; then
     refuse "plug in a stick with $KEY, $KEY_BYTES random bytes, and start again"
