@@ -24,6 +24,9 @@ JUDGE_SECONDS_MAX = 180.0
 # The least that the emulated watchdog takes; the product's time is checked before.
 BITE_SECONDS = 5
 BITTEN_SECONDS_MAX = 60.0
+# When only the program has changed, of the whole bundle; and how much more it may be after a break.
+LOADED_PERCENT_MAX = 6
+RESUMED_FACTOR_MAX = 1.3
 LONG_AGO = "1970-01-01T00:00:00"
 CHANGES = {"0.2.0": "program", "0.3.0": "program", "0.4.0": "deaf", "0.5.0": "panic", "0.6.0": "program",
            "0.7.0": "program"}  # fmt: skip
@@ -49,6 +52,12 @@ def bundles(env, kept) -> dict[str, Path]:
     return found
 
 
+@pytest.fixture(scope="session")
+def loaded(bundles) -> dict[str, int]:
+    """What a bundle with another program took on the link, in one go: what is promised, until it was measured."""
+    return {"once": bundles["0.3.0"].stat().st_size * LOADED_PERCENT_MAX // 100}
+
+
 def state(box) -> dict:
     """How updates stand."""
     return box.api.get("/api/update")
@@ -62,8 +71,8 @@ def publish(box, path: Path) -> None:
     box.api.raw("/api/update/check", {})
 
 
-def install(box, version: str, bundle: Path | None = None) -> None:
-    """Until it lies ready in the other slot; what a bundle of the shore's took on the link is told."""
+def install(box, version: str, bundle: Path | None = None) -> int:
+    """Until it lies ready in the other slot; what a bundle of the shore's took on the link is told, in bytes."""
     before = box.around.terminator.bytes_sent
     eventually(f"{version} is installed", INSTALL_SECONDS_MAX, lambda: state(box)["staged"] == version)
     loaded = box.around.terminator.bytes_sent - before
@@ -72,6 +81,7 @@ def install(box, version: str, bundle: Path | None = None) -> None:
     if bundle:
         size = bundle.stat().st_size
         box.figures.append(f"{version} from the shore: {loaded} of {size} bytes, {100 * loaded / size:.1f} %")
+    return loaded
 
 
 def start(box) -> str:
@@ -122,10 +132,10 @@ def test_a_trial_is_kept_when_the_same_sources_deliver(box, bundles):
     assert heard <= sources(box)
 
 
-def test_a_second_update_in_a_row_comes_from_the_shore(box, bundles):
+def test_a_second_update_in_a_row_comes_from_the_shore(box, bundles, loaded):
     """Over HTTPS, with the vessel's token, and only what the box does not have."""
     publish(box, bundles["0.3.0"])
-    install(box, "0.3.0", bundles["0.3.0"])
+    loaded["once"] = install(box, "0.3.0", bundles["0.3.0"])
     slot = start(box)
     assert box.strategy.boots[-1].version == "0.3.0"
     kept_as_good(box, slot)
@@ -156,6 +166,23 @@ def test_a_panic_on_trial_ends_in_the_old_slot(box, bundles):
     box.strategy.await_recording(old)
     assert "Kernel panic - not syncing: sysrq triggered crash" in box.strategy.tap.since(mark)
     assert box.strategy.order() == [ENTRIES[old]]
+
+
+def test_an_installation_from_the_shore_goes_on_after_a_break(box, bundles, loaded):
+    """The link goes away in its middle and comes back: what is there already is not loaded again."""
+    terminator, once = box.around.terminator, loaded["once"]
+    before = terminator.bytes_sent
+    terminator.break_after(once // 2)
+    try:
+        publish(box, bundles["0.6.0"])
+        assert terminator.broken.wait(INSTALL_SECONDS_MAX), "nothing was loaded"
+        assert state(box)["staged"] != "0.6.0"
+    finally:
+        terminator.mend()
+    install(box, "0.6.0")
+    both = terminator.bytes_sent - before
+    box.figures.append(f"0.6.0 from the shore, with a break: {both} bytes, in one go {once}")
+    assert once // 2 < both < RESUMED_FACTOR_MAX * once
 
 
 def test_a_power_cut_on_trial_ends_in_the_old_slot(box, bundles):
