@@ -38,8 +38,12 @@ enum {
     PANICS_MAX = 3,         /* one may be a cosmic ray, two a bad day */
     SECTORS_PER_BLOCK = 8,  /* 4096 / 512 */
     MACHINE_ID_CHARS = 32,
-    /* LUKS2 On-Disk Format Specification 1.1.1, 2.1: two headers, a text of 40 bytes in each. */
-    LUKS_MAGIC_BYTES = 6, LUKS_SECOND_AT = 16384, LUKS_UUID_AT = 168, LUKS_UUID_BYTES = 40,
+    /* LUKS2 On-Disk Format Specification 1.1.1, 2.1: two headers, in each a text of 40 bytes. */
+    LUKS_MAGIC_BYTES = 6,
+    LUKS_SECOND_AT = 16384,
+    LUKS_UUID_AT = 168,
+    LUKS_UUID_BYTES = 40,
+    EXT4_MAGIC_AT = 1080,   /* superblock 1024, s_magic 56 */
     DEVICE_CHARS = 64,
 };
 
@@ -262,24 +266,27 @@ static void open_verity(const char *device, const char *command_line) {
     close(control);
 }
 
+/* Whether a device has these bytes there. */
+static int has_bytes(int file, off_t at, const char *wanted, size_t size) {
+    char found[LUKS_MAGIC_BYTES];
+    return pread(file, found, size, at) == (ssize_t)size && memcmp(found, wanted, size) == 0;
+}
+
 /*
- * Is the data partition encrypted, and by which UUID? By either of the headers, for one that is damaged is mended from
- * the other, and a partition that were taken for plain would be repaired until nothing of it is left.
+ * Is the data partition encrypted, and by which UUID? The second header counts when the first is damaged (cryptsetup
+ * mends it), for a partition that were taken for plain would be repaired until nothing of it is left; but not where a
+ * file system lies in place of the first: then it is only a rest.
  */
 static int is_luks(const char *device, char uuid[LUKS_UUID_BYTES + 1]) {
-    static const struct { off_t at; const char *magic; } HEADERS[] = {{0, "LUKS\xba\xbe"}, {LUKS_SECOND_AT, "SKUL\xba\xbe"}};
-    int found = 0, file = open(device, O_RDONLY | O_CLOEXEC);
-    for (size_t i = 0; file >= 0 && !found && i < sizeof HEADERS / sizeof *HEADERS; i++) {
-        char header[LUKS_UUID_AT + LUKS_UUID_BYTES];
-        found = pread(file, header, sizeof header, HEADERS[i].at) == sizeof header &&
-                memcmp(header, HEADERS[i].magic, LUKS_MAGIC_BYTES) == 0;
-        if (found) {
-            memcpy(uuid, header + LUKS_UUID_AT, LUKS_UUID_BYTES);
-            uuid[LUKS_UUID_BYTES] = 0;
-        }
-    }
-    if (file >= 0)
-        close(file);
+    int file = open(device, O_RDONLY | O_CLOEXEC), found = 0;
+    if (file < 0)
+        return 0;
+    off_t header = has_bytes(file, 0, "LUKS\xba\xbe", LUKS_MAGIC_BYTES) ? 0 : LUKS_SECOND_AT;
+    if (header == 0 || (has_bytes(file, LUKS_SECOND_AT, "SKUL\xba\xbe", LUKS_MAGIC_BYTES) &&
+                        !has_bytes(file, EXT4_MAGIC_AT, "\x53\xef", 2)))
+        found = pread(file, uuid, LUKS_UUID_BYTES, header + LUKS_UUID_AT) == LUKS_UUID_BYTES;
+    uuid[found ? LUKS_UUID_BYTES : 0] = 0;
+    close(file);
     return found;
 }
 
