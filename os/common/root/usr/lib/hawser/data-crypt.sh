@@ -86,7 +86,8 @@ open_encrypted() {
 
 is_used() { [ -e /data/identity/complete ] || [ -e /data/var/lib/hawser ]; }
 
-# What the owner has put there before the first start. Its plain text is overwritten where it lies.
+# What the owner has put there before the first start. Its plain text is overwritten where it lies; that of years, which
+# a factory reset gives up, would take hours.
 carry() {
   mkdir -m 0700 "$CARRIED"
   [ "$(du -sk /data | cut -f1)" -le "$CARRIED_KIB_MAX" ] && cp -a /data/. "$CARRIED" || return
@@ -102,12 +103,16 @@ overwrite() {
 encrypt_with() {
   uuid=$(sed 's/^\(.\{8\}\)\(.\{4\}\)\(.\{4\}\)\(.\{4\}\)/\1-\2-\3-\4-/' /etc/machine-id)
   echo begun >/data/encrypt && sync /data/encrypt || return
-  overwrite && umount /data || return
+  if [ -d "$CARRIED" ]; then overwrite || return; fi
+  umount /data || return
   # mke2fs tells the disk first that nothing on it counts any more.
   mke2fs -q -t ext4 -F "$DEVICE" || return
   luks luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations "$ITERATIONS" --sector-size 4096 \
     --uuid "$uuid" --key-file "$1" "$DEVICE" || return
-  unlock "$1" && empty && cp -a "$CARRIED/." /data && sync || return
+  unlock "$1" && empty || return
+  # With the mode that /data had.
+  if [ -d "$CARRIED" ]; then cp -a "$CARRIED/." /data || return; fi
+  sync
   luks config --label "$(name_of_key "$1")" "$DEVICE"
 }
 
@@ -115,7 +120,6 @@ encrypt_data() {
   if [ -s /data/encrypt ]; then
     refuse "encrypting it was interrupted: flash the disk again"
   elif [ -e /data/factory-reset ]; then
-    mkdir -m 0700 "$CARRIED"
     encrypt_now
   elif is_used; then
     say "in use, so it is not encrypted without a factory reset"
