@@ -88,6 +88,8 @@ class Terminator:
         self._break_at: int | None = None
         # Set as soon as the way is broken; until then nothing is wrong.
         self.broken = threading.Event()
+        # Connections that were tried while it is.
+        self.refused = 0
         self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True, name="terminator").start()
@@ -99,6 +101,7 @@ class Terminator:
     def break_after(self, count: int) -> None:
         """The way breaks when so many more bytes have gone to the gateways, and stays broken until it is mended."""
         self._break_at = self.bytes_sent + count
+        self.refused = 0
 
     def mend(self) -> None:
         """New connections are taken again."""
@@ -115,6 +118,7 @@ class Terminator:
 
     def _serve(self, link: socket.socket) -> None:
         if self.broken.is_set():
+            self.refused += 1
             link.close()
             return
         try:
