@@ -1,7 +1,7 @@
 """Writes an exFAT with one file: what a stick of more than 32 GB has on it when it leaves the shop.
 
-By Microsoft's "exFAT file system specification", whose section numbers stand beside what is written. No tool of Debian's
-puts a file into an exFAT that is not mounted.
+By Microsoft's "exFAT file system specification", whose section numbers stand beside what is written. No tool of
+Debian's puts a file into an exFAT that is not mounted.
 """
 
 import struct
