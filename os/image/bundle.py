@@ -79,6 +79,7 @@ def make(boot: bytes, rootfs: bytes, release: Release, signer: tuple[Path, Path,
         (content / "manifest.raucm").write_text(text)
         made, settings = Path(scratch) / "bundle", Path(scratch) / "settings"
         settings.write_text(SETTINGS.format(compatible=COMPATIBLE, authority=authority))
+        tools.path("mksquashfs")  # rauc calls it
         tools.run(
             "rauc", "bundle", f"--cert={certificate}", f"--key={key}", f"--conf={settings}",
             f"--mksquashfs-args={squashfs_options}", content, made,
