@@ -1,5 +1,6 @@
-"""Faults of operation that need no reboot: a full disk, a daemon that stands still."""
+"""Faults of operation: a full disk, a daemon that stands still."""
 
+import json
 import urllib.error
 
 from rig.gateway import AWAY
@@ -14,6 +15,14 @@ FILL = f"""\
 dd if=/dev/zero of={BALLAST} bs=1M 2>/dev/null; dd if=/dev/zero bs=4k 2>/dev/null >>{BALLAST}; \
 test $(stat -f -c %a /data) -eq 0"""
 FILL_SECONDS_MAX = 600.0
+TELEMETRY = "/var/lib/hawser/telemetry"
+PAST_FILE = "2026-01-01.0000.db"
+# A long voyage: a day file with others' numbers, so that its own do not count, made large. SQLite does not mind bytes
+# behind the last page.
+PAST = f"""\
+cd {TELEMETRY} && cp "$(ls -- *.db | head -n 1)" {PAST_FILE} && chown hawser:hawser {PAST_FILE} && \
+dd if=/dev/zero bs=1M count=48 >>{PAST_FILE} 2>/dev/null && sync"""
+SLOTS = 4
 ORDERS_MAX = 2000
 
 
@@ -24,17 +33,67 @@ def test_a_full_disk_stops_neither_the_gateway_nor_the_box(box):
     try:
         box.run(FILL, timeout=FILL_SECONDS_MAX)
         assert refused(box, kept).code == 503
-        assert box.api.status()["vessel"]["id"]
+        assert is_alarmed(box)
     finally:
         box.run(f"rm -f {BALLAST}")
+    stores_again(box)
+    assert not is_alarmed(box)
+    kept.append(box.api.write_order("After it"))
+    assert set(kept) <= set(box.api.orders())
+    assert box.run("systemctl show --property MainPID --value hawser") == pid
+
+
+def test_a_gateway_that_is_started_on_a_full_disk_comes_back_by_itself(box):
+    """Its oldest readings make room for new ones; where a stranger took the room it serves, and refuses by name."""
+    kept = [box.api.write_order("Before the disk was full")]
+    box.run(f"systemctl stop hawser && {PAST}")
+    try:
+        start_on_a_full_disk(box)
+        stores_again(box)
+        assert box.run(f"ls {TELEMETRY}/{PAST_FILE} || echo pruned").endswith("pruned")
+        kept.append(box.api.write_order("In the room that pruning made"))
+
+        box.run("systemctl stop hawser")
+        start_on_a_full_disk(box)
+        eventually("it says so", FULL_SECONDS_MAX, lambda: is_alarmed(box), AWAY)
+        told = json.load(refused(box, kept))["error"]
+        assert told["code"] == "disk_full" and "the disk is full" in told["message"], told
+        assert set(kept) <= set(box.api.orders())
+
+        box.strategy.reboot()
+        eventually("it says so after a boot", FULL_SECONDS_MAX, lambda: is_alarmed(box), AWAY)
+        assert box.run("cat /run/hawser/data-state") == "ok"
+        assert set(kept) <= set(box.api.orders())
+    finally:
+        box.run(f"rm -f {BALLAST}; systemctl start hawser")
+    stores_again(box)
+    assert not is_alarmed(box)
+    kept.append(box.api.write_order("After it"))
+    assert set(kept) <= set(box.api.orders())
+
+
+def start_on_a_full_disk(box) -> None:
+    """One start is enough, and RAUC can be asked which slots there are."""
+    box.run(FILL, timeout=FILL_SECONDS_MAX)
+    before = box.run("systemctl show --property NRestarts --value hawser")
+    box.run("systemctl start hawser", timeout=FULL_SECONDS_MAX)
+    eventually("the API answers", FULL_SECONDS_MAX, lambda: box.api.status()["vessel"]["id"], AWAY)
+    assert box.run("systemctl is-active hawser") == "active"
+    assert box.run("systemctl show --property NRestarts --value hawser") == before
+    assert len(json.loads(box.run("rauc status --output-format=json"))["slots"]) == SLOTS
+
+
+def stores_again(box) -> None:
+    """The writer waits up to half a minute between tries."""
     stored = box.api.status()["store"]["durable_seq"]
     eventually(
         "it stores again", FULL_SECONDS_MAX, lambda: box.api.status()["store"]["durable_seq"] > stored + 100, AWAY
     )
-    assert any("disk is full" in alarm for alarm in box.api.status()["alarms"])
-    kept.append(box.api.write_order("After it"))
-    assert set(kept) <= set(box.api.orders())
-    assert box.run("systemctl show --property MainPID --value hawser") == pid
+
+
+def is_alarmed(box) -> bool:
+    """Whether it says that the disk is full now."""
+    return any(alarm.startswith("the disk is full") for alarm in box.api.status()["alarms"])
 
 
 def refused(box, kept: list[str]) -> urllib.error.HTTPError:

@@ -1,5 +1,7 @@
 //! The gateway: composition root of the daemon on board. Each `spawn_*` or `open_*` is a room; data flows one way.
 //!
+//! A full disk is started on all the same: the reserve is given up before the stores open, see `store::space`.
+//!
 //! Order of the stop, the reverse of the way of a reading: sensors stop and hand over what they decoded; the bus
 //! drains; the store commits, syncs and closes; brokers and shore get what is left, to a deadline; the records close.
 //! What does not get out in time stays on the disk and goes out after the next start.
@@ -35,6 +37,7 @@ use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
 use crate::sensors::{BusSnapshot, Sensors, SensorsContext, SensorsError, Tuning};
 use crate::store::records::{RecordError, RecordStore, Start};
+use crate::store::space::{Reserve, Space};
 use crate::store::telemetry::{
     CommittedBatch, StoreMetrics, TelemetryError, TelemetryReader, TelemetryWriter, WriterHandle, WriterReport,
     WriterThread,
@@ -153,9 +156,13 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     let mut root =
         Root { config, clock, entropy, registry: Registry::with_prefix("hawser"), alarms: Alarms::default() };
     let vessel_id = root.vessel_id()?;
+    let reserve = Reserve::new(&config.data.dir);
+    let given_up = reserve.give_up_when_full();
     let (store, token) = root.open_records(&vessel_id)?;
     let bus = Bus::default();
     let (writer, telemetry) = root.open_telemetry(&bus, &store).await?;
+    // Before the first reading takes the room.
+    reserve.keep(given_up);
     let listener = root.listen().await?;
     let address = listener.local_addr().map_err(|source| root.listen_error(source))?;
 
@@ -247,6 +254,7 @@ impl Root<'_> {
         for file in &recovery.newer {
             self.alarms.raise(&format!("{} is of a newer program and is not read", file.display()));
         }
+        writer.set_file_bytes_max(self.day_file_bytes_max(&dir));
         self.renew_sequence(&mut writer, store).await?;
         tracing::info!(file = %recovery.file.display(), next_seq = recovery.next_seq, "telemetry is open");
         let metrics = StoreMetrics::default();
@@ -256,6 +264,11 @@ impl Root<'_> {
         let reader = TelemetryReader::new(&dir);
         let durable_seq = handle.durable_seq();
         Ok((handle, Telemetry { reader, store_id, durable_seq }))
+    }
+
+    /// How large a day file may grow: small where the disk or the quota is.
+    fn day_file_bytes_max(&self, dir: &Path) -> u64 {
+        Space::of(dir).map_or(u64::MAX, |space| space.day_file_bytes_max(self.config.retention.telemetry_bytes_max))
     }
 
     /// The shore had more readings of the old sequence than are here: what is here is told again, under a new one.

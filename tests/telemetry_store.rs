@@ -363,7 +363,11 @@ fn damage_in_an_older_file_costs_that_file_only() {
     assert_eq!(reader.stats().unwrap().unreadable_files, 1);
     let files = reader.day_files().unwrap();
     let plenty = RetentionConfig { telemetry_bytes_max: 0, ..RetentionConfig::default() };
-    assert_eq!(retention::plan(&files, None, &clock.now(), &plenty), [], "what cannot be read is not deleted");
+    assert_eq!(
+        retention::plan(&files, None, &clock.now(), &plenty, u64::MAX),
+        [],
+        "what cannot be read is not deleted"
+    );
     let (path, clock) = store.kill();
     let (store, recovery) = Store::open(&path, &clock);
     assert_eq!((recovery.quarantined.len(), recovery.next_seq, recovery.skipped), (1, 111, None));
@@ -481,7 +485,7 @@ fn readers_go_on_while_days_are_written_and_pruned() {
             store.apply(100);
         }
         store.sync();
-        let plan = retention::plan(&reader.day_files().unwrap(), None, &store.clock.now(), &config);
+        let plan = retention::plan(&reader.day_files().unwrap(), None, &store.clock.now(), &config, u64::MAX);
         let report = retention::apply(&plan, &store.clock);
         assert_eq!(report.failed, []);
         deleted += report.telemetry_deleted;

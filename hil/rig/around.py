@@ -85,6 +85,11 @@ class Terminator:
         self._context, self._to_port = context, to_port
         # To the gateways, before encryption.
         self.bytes_sent = 0
+        self._break_at: int | None = None
+        # Set as soon as the way is broken; until then nothing is wrong.
+        self.broken = threading.Event()
+        # Connections that were tried while it is.
+        self.refused = 0
         self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True, name="terminator").start()
@@ -92,6 +97,16 @@ class Terminator:
     def close(self) -> None:
         """No new connections."""
         self._listener.close()
+
+    def break_after(self, count: int) -> None:
+        """The way breaks when so many more bytes have gone to the gateways, and stays broken until it is mended."""
+        self._break_at = self.bytes_sent + count
+        self.refused = 0
+
+    def mend(self) -> None:
+        """New connections are taken again."""
+        self._break_at = None
+        self.broken.clear()
 
     def _accept(self) -> None:
         while True:
@@ -102,6 +117,10 @@ class Terminator:
             threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
     def _serve(self, link: socket.socket) -> None:
+        if self.broken.is_set():
+            self.refused += 1
+            link.close()
+            return
         try:
             outside = self._context.wrap_socket(link, server_side=True)
             inside = socket.create_connection(("127.0.0.1", self._to_port))
@@ -113,6 +132,9 @@ class Terminator:
 
     def _count(self, count: int) -> None:
         self.bytes_sent += count
+        if self._break_at is not None and self.bytes_sent >= self._break_at:
+            self.broken.set()
+            raise BrokenPipeError("broken by the test")
 
 
 def carry(source: socket.socket, target: socket.socket, count=lambda _: None) -> None:

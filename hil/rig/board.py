@@ -12,7 +12,7 @@ from labgrid.factory import target_factory
 from labgrid.step import step
 
 from .protocols import AdapterProtocol, DiskProtocol, StickProtocol
-from .provision import fat, locked_tools
+from .provision import locked_tools, stick
 
 
 @target_factory.reg_driver
@@ -72,11 +72,11 @@ class BoardStick(_Card, StickProtocol):
 
     @Driver.check_active
     @step()
-    def insert(self, file):
-        """A FAT with the file, written as a whole."""
+    def insert(self, file, file_system="vfat"):
+        """With the file, written as a whole."""
         with tempfile.TemporaryDirectory() as scratch:
             image = Path(scratch) / "stick"
-            fat(image, Path(file), locked_tools())
+            stick(image, Path(file), locked_tools(), file_system)
             self._write(image)
 
     def on(self):

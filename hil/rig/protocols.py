@@ -25,5 +25,5 @@ class StickProtocol(PowerProtocol):
     """A USB stick."""
 
     @abc.abstractmethod
-    def insert(self, file: Path) -> None:
-        """Plugs it, with this one file on it."""
+    def insert(self, file: Path, file_system: str = "vfat") -> None:
+        """Plugs it, with this one file on it; `exfat` is the other file system."""

@@ -10,6 +10,8 @@ from image import disk, images, lock
 from image.tools import Tools
 from image.tree import Tree, file
 
+from . import exfat
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAYOUT = REPOSITORY / "os/common/repart.d"
 # More than the tables of a FAT of a few hundred MiB.
@@ -116,8 +118,16 @@ def locked_tools() -> Tools:
     return Tools(lock.parse_lock((REPOSITORY / "os/image/packages.lock").read_text()))
 
 
+def stick(image: Path, file: Path, tools: Tools, file_system: str) -> None:
+    """What a stick has on it: one file, in a FAT or an exFAT."""
+    if file_system == "exfat":
+        exfat.write(image, file)
+    else:
+        fat(image, file, tools)
+
+
 def fat(image: Path, file: Path, tools: Tools) -> None:
-    """What a stick has on it: a FAT with one file."""
+    """A FAT with one file."""
     with image.open("wb") as out:
         out.truncate(file.stat().st_size + FAT_BYTES)
     tools.run("mkfs.vfat", "-F", "32", "-n", STICK_LABEL, image)

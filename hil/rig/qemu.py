@@ -20,7 +20,7 @@ from labgrid.util.helper import get_free_port
 from pexpect import EOF, TIMEOUT
 
 from .protocols import AdapterProtocol, DiskProtocol, StickProtocol
-from .provision import fat, locked_tools
+from .provision import locked_tools, stick
 from .qmp import Monitor
 from .wait import eventually
 
@@ -204,9 +204,9 @@ class QemuStick(_Plug, StickProtocol):
 
     @Driver.check_active
     @step()
-    def insert(self, file):
-        """A FAT with the file, plugged."""
-        fat(self.board.folder / "stick.img", Path(file), self.board.tools)
+    def insert(self, file, file_system="vfat"):
+        """With the file, plugged."""
+        stick(self.board.folder / "stick.img", Path(file), self.board.tools, file_system)
         self.on()
 
     def on(self):

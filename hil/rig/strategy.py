@@ -138,6 +138,11 @@ class GatewayStrategy(Strategy):
         """The power fails, now."""
         self.transition(Status.off)
 
+    def forget(self) -> None:
+        """Whoever asks for a state next gets a flashed board."""
+        self.transition(Status.off)
+        self.status = Status.unknown
+
     def run(self, command: str, timeout: float = 60.0) -> str:
         """What a command on the box prints; its failure is an error that quotes it."""
         out, errors, code = self.ssh.run(command, timeout=timeout)

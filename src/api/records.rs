@@ -63,6 +63,9 @@ pub fn record_error(error: RecordError) -> ApiError {
         }
         RecordError::Exists { .. } => (StatusCode::CONFLICT, "exists", "PATCH changes a record"),
         RecordError::Refused(_) => (StatusCode::BAD_REQUEST, "refused", "correct the request"),
+        RecordError::DiskFull { .. } => {
+            (StatusCode::SERVICE_UNAVAILABLE, "disk_full", "nothing was stored; make room on the disk, then try again")
+        }
         RecordError::NotCommitted(_) | RecordError::Closed => {
             (StatusCode::SERVICE_UNAVAILABLE, "not_stored", "nothing was stored; try again")
         }

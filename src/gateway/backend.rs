@@ -20,6 +20,7 @@ use crate::config::GatewayConfig;
 use crate::entropy::Entropy;
 use crate::sensors::{BusSnapshot, BusState, BusStats};
 use crate::store::records::{ChangeState, RecordError, RecordStore};
+use crate::store::space::{Reserve, Space};
 use crate::store::telemetry::{self, Order, Query, WriterHealth};
 use crate::sync::link::{LinkHandle, Telemetry};
 use crate::sync::{readings, spoke};
@@ -163,13 +164,21 @@ impl GatewayBackend {
         self.sensors.iter().map(|bus| bus_status(bus.snapshot(now))).collect()
     }
 
+    /// The configured quota, or less where the disk has no room for it.
+    fn telemetry_bytes_max(&self, used_bytes: u64) -> u64 {
+        let reserved_bytes = Reserve::new(&self.config.data.dir).held_bytes();
+        let space = Space::of(&self.config.data.dir);
+        let by_space = space.map_or(u64::MAX, |space| space.telemetry_bytes_max(used_bytes, reserved_bytes));
+        self.config.retention.telemetry_bytes_max.min(by_space)
+    }
+
     fn store_status(&self) -> StoreStatus {
         let stats = self.store_stats().unwrap_or_default();
         let health = self.writer_health.borrow().clone();
         let durable_seq = *self.telemetry.durable_seq.borrow();
         StoreStatus {
             bytes: stats.bytes,
-            bytes_max: self.config.retention.telemetry_bytes_max,
+            bytes_max: self.telemetry_bytes_max(stats.bytes),
             readings: stats.readings,
             durable_seq,
             last_seq: stats.last_seq.unwrap_or(0).max(durable_seq),
@@ -241,9 +250,23 @@ impl GatewayBackend {
         self.sensors.iter().map(|bus| bus.snapshot(now)).collect()
     }
 
+    /// A disk without room for what comes; pruning has made none, or is about to.
+    fn disk_alarm(&self) -> Option<String> {
+        let dir = &self.config.data.dir;
+        let space = Space::of(dir).ok().filter(Space::is_full)?;
+        let mb = |bytes: u64| bytes / 1_000_000;
+        let (free, total) = (mb(space.available_bytes), mb(space.total_bytes));
+        let dir = dir.display();
+        Some(format!(
+            "the disk is full: {free} of {total} MB are free for {dir}; what does not fit is refused. Remove what is \
+             not the gateway's"
+        ))
+    }
+
     /// Raised alarms, and those that are true only now.
     fn alarms_now(&self, store: &StoreStatus, records: &Result<RecordsStatus, RecordError>) -> Vec<String> {
         let mut alarms = self.alarms.list();
+        alarms.extend(self.disk_alarm());
         if let Some(alarm) = &store.alarm {
             alarms.push(format!("telemetry is not being stored: {alarm}"));
         }

@@ -2,6 +2,7 @@
 
 pub mod records;
 pub mod retention;
+pub mod space;
 pub mod sqlite;
 pub mod telemetry;
 

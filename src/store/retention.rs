@@ -13,6 +13,11 @@
 //! the point reached by the files from it on is older than `telemetry_days`. So after a step of the clock nothing is
 //! deleted by age until the new time has itself run for as long as readings are kept; meanwhile the bytes still bound
 //! the disk. Without any quality of the clock nothing is deleted by age at all.
+//!
+//! # When there is no room
+//!
+//! By bytes the oldest files go, delivered or not, until the rest fits into `telemetry_bytes_max` and into what the
+//! disk has room for, whichever is less ([`super::space`]). Records are not readings and are never pruned for them.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -75,6 +80,8 @@ pub enum PruneReason {
     Age,
     /// The store is over `telemetry_bytes_max` and this is the oldest (B10).
     Bytes,
+    /// The disk is short of room and this is the oldest.
+    Space,
 }
 
 impl PruneReason {
@@ -83,6 +90,7 @@ impl PruneReason {
         match self {
             Self::Age => "age",
             Self::Bytes => "bytes",
+            Self::Space => "space",
         }
     }
 }
@@ -114,8 +122,15 @@ pub struct PruneReport {
 }
 
 /// Decides what goes, oldest first. `files` are in the order of their numbers. `delivered_seq`: the last number that
-/// everybody it is meant for has acknowledged; `None`: it is meant for nobody.
-pub fn plan(files: &[DayFile], delivered_seq: Option<u64>, now: &Now, config: &RetentionConfig) -> Vec<Prune> {
+/// everybody it is meant for has acknowledged; `None`: it is meant for nobody. `space_bytes_max`: what the disk has
+/// room for ([`Space::telemetry_bytes_max`](super::space::Space::telemetry_bytes_max)).
+pub fn plan(
+    files: &[DayFile],
+    delivered_seq: Option<u64>,
+    now: &Now,
+    config: &RetentionConfig,
+    space_bytes_max: u64,
+) -> Vec<Prune> {
     let mut prunes: Vec<_> = old(files, now, config.telemetry_days)
         .filter(|file| file.may_go() && file.undelivered(delivered_seq).is_none())
         .map(|file| Prune { file: file.clone(), reason: PruneReason::Age, undelivered: None })
@@ -125,12 +140,13 @@ pub fn plan(files: &[DayFile], delivered_seq: Option<u64>, now: &Now, config: &R
     let stays = || files.iter().filter(|file| !aged.contains(&file.path));
     let mut bytes: u64 = stays().map(|file| file.bytes).sum();
     for file in stays().filter(|file| file.may_go()) {
-        if bytes <= config.telemetry_bytes_max {
-            break;
-        }
+        let reason = match bytes {
+            _ if bytes > config.telemetry_bytes_max => PruneReason::Bytes,
+            _ if bytes > space_bytes_max => PruneReason::Space,
+            _ => break,
+        };
         bytes -= file.bytes;
-        let undelivered = file.undelivered(delivered_seq);
-        prunes.push(Prune { file: file.clone(), reason: PruneReason::Bytes, undelivered });
+        prunes.push(Prune { file: file.clone(), reason, undelivered: file.undelivered(delivered_seq) });
     }
     prunes
 }
@@ -194,6 +210,9 @@ mod tests {
         data_quality_days: 180,
     };
 
+    /// A disk with room for all.
+    const PLENTY: u64 = u64::MAX;
+
     /// A file of 100 bytes and 10 readings, last written `days` ago.
     fn file(number: u64, days: i64) -> DayFile {
         DayFile {
@@ -227,7 +246,7 @@ mod tests {
     }
 
     fn aged(files: &[DayFile], delivered: Option<u64>, now: &Now) -> Vec<u64> {
-        numbers(&plan(files, delivered, now, &CONFIG), PruneReason::Age)
+        numbers(&plan(files, delivered, now, &CONFIG, PLENTY), PruneReason::Age)
     }
 
     #[test]
@@ -283,7 +302,7 @@ mod tests {
         let files = voyage(&[120, 100, 80, 60, 30, 0]);
         let now = Now { quality: ClockQuality::None, ..at(TODAY) };
         let config = RetentionConfig { telemetry_bytes_max: 450, ..CONFIG };
-        let prunes = plan(&files, None, &now, &config);
+        let prunes = plan(&files, None, &now, &config, PLENTY);
         assert_eq!(numbers(&prunes, PruneReason::Age), [] as [u64; 0]);
         assert_eq!(numbers(&prunes, PruneReason::Bytes), [1, 2]);
     }
@@ -292,10 +311,25 @@ mod tests {
     fn bytes_take_undelivered_too_and_say_so() {
         let files = voyage(&[3, 2, 1, 0]);
         let config = RetentionConfig { telemetry_bytes_max: 150, ..CONFIG };
-        let prunes = plan(&files, Some(15), &at(TODAY), &config);
+        let prunes = plan(&files, Some(15), &at(TODAY), &config, PLENTY);
         let told: Vec<_> = prunes.iter().map(|prune| (prune.file.number, prune.undelivered.clone())).collect();
         assert_eq!(told, [(1, None), (2, Some(16..=20)), (3, Some(21..=30))]);
-        assert!(plan(&files, None, &at(TODAY), &config).iter().all(|prune| prune.undelivered.is_none()));
+        assert!(plan(&files, None, &at(TODAY), &config, PLENTY).iter().all(|prune| prune.undelivered.is_none()));
+    }
+
+    #[test]
+    fn without_room_the_oldest_go_whatever_the_quota_and_say_so() {
+        let files = voyage(&[3, 2, 1, 0]);
+        let config = RetentionConfig { telemetry_bytes_max: 350, ..CONFIG };
+        let told = |space_bytes_max| {
+            let prunes = plan(&files, Some(15), &at(TODAY), &config, space_bytes_max);
+            prunes.into_iter().map(|prune| (prune.file.number, prune.reason, prune.undelivered)).collect::<Vec<_>>()
+        };
+        let by_quota = (1, PruneReason::Bytes, None);
+        assert_eq!(told(350), std::slice::from_ref(&by_quota));
+        assert_eq!(told(250), [by_quota.clone(), (2, PruneReason::Space, Some(16..=20))]);
+        let last = (3, PruneReason::Space, Some(21..=30));
+        assert_eq!(told(0), [by_quota, (2, PruneReason::Space, Some(16..=20)), last], "the written one stays");
     }
 
     #[test]
@@ -303,7 +337,7 @@ mod tests {
         let mut files = voyage(&[120, 100, 80, 60, 30, 0]);
         files[0].readable = false;
         let config = RetentionConfig { telemetry_bytes_max: 0, ..CONFIG };
-        let prunes = plan(&files, None, &at(TODAY), &config);
+        let prunes = plan(&files, None, &at(TODAY), &config, PLENTY);
         assert_eq!(prunes.iter().map(|prune| prune.file.number).collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
 

@@ -131,6 +131,14 @@ impl SqliteError {
         }
     }
 
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Open { source, .. } | Self::Migration { source, .. } => is_full(source),
+            _ => false,
+        }
+    }
+
     /// Whether the file itself is damaged or somebody else's, so that it should be set aside.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -144,6 +152,15 @@ impl SqliteError {
 /// Whether a lock was in the way.
 pub fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// `SQLITE_IOERR_SHMSIZE`: the index of a WAL could not be made as large as it must be (sqlite.org/rescode.html).
+const SHM_SIZE: i32 = 10 | 19 << 8;
+
+/// Whether there is no room on the disk.
+pub fn is_full(error: &rusqlite::Error) -> bool {
+    let no_index = error.sqlite_error().is_some_and(|e| e.extended_code == SHM_SIZE);
+    no_index || error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Whether the file is damaged, or no database.

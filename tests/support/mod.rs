@@ -104,6 +104,12 @@ impl Process {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// A signal that it may outlive.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.id()).expect("a process id"));
+        kill(pid, signal).expect("it is ours");
+    }
+
     /// SIGKILL, as a power switch does it to a process.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

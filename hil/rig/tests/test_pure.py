@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from rig import around, console, ports, provision, wait
+from rig import around, console, exfat, ports, provision, wait
 from rig.ports import Port
 
 TCP = """\
@@ -100,3 +100,25 @@ class Owner(unittest.TestCase):
             provision.copy_sparse(source, target)
             self.assertEqual(source.read_bytes(), target.read_bytes())
             self.assertLess(target.stat().st_blocks, source.stat().st_blocks)
+
+
+class Exfat(unittest.TestCase):
+    """A stick with one file; that a kernel reads it is for the box to show."""
+
+    def test_the_file_lies_where_its_entry_says(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            source, target = Path(scratch) / "a-name-of-more-than-fifteen.raucb", Path(scratch) / "stick"
+            source.write_bytes(b"begin" + bytes(100000) + b"end")
+            exfat.write(target, source)
+            image = target.read_bytes()
+            self.assertEqual(image[3:11], b"EXFAT   ")
+            heap = int.from_bytes(image[88:92], "little") * exfat.SECTOR_BYTES
+            root = heap + (int.from_bytes(image[96:100], "little") - 2) * exfat.CLUSTER_BYTES
+            stream = image[root + 96 : root + 128]
+            begin = heap + (int.from_bytes(stream[20:24], "little") - 2) * exfat.CLUSTER_BYTES
+            size = int.from_bytes(stream[24:32], "little")
+            self.assertEqual(image[begin : begin + size], source.read_bytes())
+
+    def test_the_sum_of_letters_is_that_of_the_specification(self):
+        self.assertEqual(exfat.rotating_sum(b"\x01\x02", 16), 0x8002)
+        self.assertEqual(exfat.rotating_sum(b"\x01\xff\x02", 32, left_out=(1,)), 0x80000002)

@@ -38,6 +38,12 @@ enum {
     PANICS_MAX = 3,         /* one may be a cosmic ray, two a bad day */
     SECTORS_PER_BLOCK = 8,  /* 4096 / 512 */
     MACHINE_ID_CHARS = 32,
+    /* LUKS2 On-Disk Format Specification 1.1.1, 2.1: two headers, in each a text of 40 bytes. */
+    LUKS_MAGIC_BYTES = 6,
+    LUKS_SECOND_AT = 16384,
+    LUKS_UUID_AT = 168,
+    LUKS_UUID_BYTES = 40,
+    EXT4_MAGIC_AT = 1080,   /* superblock 1024, s_magic 56 */
     DEVICE_CHARS = 64,
 };
 
@@ -260,30 +266,70 @@ static void open_verity(const char *device, const char *command_line) {
     close(control);
 }
 
+/* Whether a device has these bytes there. */
+static int has_bytes(int file, off_t at, const char *wanted, size_t size) {
+    char found[LUKS_MAGIC_BYTES];
+    return pread(file, found, size, at) == (ssize_t)size && memcmp(found, wanted, size) == 0;
+}
+
+/*
+ * Is the data partition encrypted, and by which UUID? The second header counts when the first is damaged (cryptsetup
+ * mends it), for a partition that were taken for plain would be repaired until nothing of it is left; but not where a
+ * file system lies in place of the first: then it is only a rest.
+ */
+static int is_luks(const char *device, char uuid[LUKS_UUID_BYTES + 1]) {
+    int file = open(device, O_RDONLY | O_CLOEXEC), found = 0;
+    if (file < 0)
+        return 0;
+    off_t header = has_bytes(file, 0, "LUKS\xba\xbe", LUKS_MAGIC_BYTES) ? 0 : LUKS_SECOND_AT;
+    if (header == 0 || (has_bytes(file, LUKS_SECOND_AT, "SKUL\xba\xbe", LUKS_MAGIC_BYTES) &&
+                        !has_bytes(file, EXT4_MAGIC_AT, "\x53\xef", 2)))
+        found = pread(file, uuid, LUKS_UUID_BYTES, header + LUKS_UUID_AT) == LUKS_UUID_BYTES;
+    uuid[found ? LUKS_UUID_BYTES : 0] = 0;
+    close(file);
+    return found;
+}
+
+/* Of a partition that is in the clear: what hawser-identity has kept there, with the end of its line. */
+static void read_machine_id(const char *device, char *id, size_t size) {
+    mkdir("/data", 0755);
+    if (mount(device, "/data", "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV, "noload") != 0)
+        return;
+    if (read_file("/data/identity/machine-id", id, size) < 0)
+        *id = 0;
+    umount("/data");
+    id[strcspn(id, "\n")] = 0;
+}
+
+/* Nobody has the key yet: the machine id is the header's UUID, data-crypt.sh has made it so. */
+static void strip_hyphens(const char *uuid, char *id) {
+    for (; *uuid; uuid++)
+        if (*uuid != '-')
+            *id++ = *uuid;
+    *id = 0;
+}
+
 /*
  * systemd reads /etc/machine-id before anything is mounted, and the root is read-only: so the lasting one is fetched
  * here, from a data partition that is left exactly as it is (`noload`: not even its journal is replayed). Without one,
  * at first boot, systemd makes one up, and hawser-identity keeps it.
  */
-static void give_machine_id(const char *device) {
-    char id[64];
-    mkdir("/data", 0755);
-    if (mount(device, "/data", "ext4", MS_RDONLY | MS_NOSUID | MS_NODEV, "noload") != 0)
+static void give_machine_id(const char *id) {
+    char line[64];
+    if (strlen(id) != MACHINE_ID_CHARS || strspn(id, "0123456789abcdef") != MACHINE_ID_CHARS)
         return;
-    ssize_t length = read_file("/data/identity/machine-id", id, sizeof id);
-    umount("/data");
-    if (length != MACHINE_ID_CHARS + 1 || strspn(id, "0123456789abcdef") != MACHINE_ID_CHARS)
-        return;
-    write_file("/run/hawser/machine-id", id);
+    snprintf(line, sizeof line, "%s\n", id);
+    write_file("/run/hawser/machine-id", line);
     chmod("/run/hawser/machine-id", 0444);
     if (mount("/run/hawser/machine-id", NEW_ROOT "/etc/machine-id", NULL, MS_BIND, NULL) != 0)
         say("machine-id: %s", strerror(errno));
 }
 
 /* For rauc.service and for hawser-data, which need not wait for udev then. */
-static void tell_slot(const char *data) {
-    char text[128];
-    snprintf(text, sizeof text, "HAWSER_SLOT=hawser-%c\nHAWSER_DATA=%s\n", slot->letter, data);
+static void tell_slot(const char *data, int luks) {
+    char text[160];
+    snprintf(text, sizeof text, "HAWSER_SLOT=hawser-%c\nHAWSER_DATA=%s\nHAWSER_DATA_KIND=%s\n", slot->letter, data,
+             luks ? "luks" : "plain");
     write_file("/run/hawser/slot.env", text);
 }
 
@@ -303,6 +349,8 @@ __attribute__((noreturn)) static void hand_over(void) {
 
 int main(void) {
     char command_line[4096] = "", device[DEVICE_CHARS], name[] = "rootfs-?";
+    char uuid[LUKS_UUID_BYTES + 1] = "", id[LUKS_UUID_BYTES + 1] = "";
+    int luks;
     mount_or_give_up("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     mount_or_give_up("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     mount_or_give_up("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
@@ -326,10 +374,14 @@ int main(void) {
     mkdir(NEW_ROOT, 0755);
     if (mount(MAPPED, NEW_ROOT, "ext4", MS_RDONLY, NULL) != 0)
         give_up("the root's file system");
-    if (find_partition("data", device))
-        give_machine_id(device);
-    else
+    if (!find_partition("data", device))
         strcpy(device, "/dev/none");
-    tell_slot(device);
+    luks = is_luks(device, uuid);
+    if (luks)
+        strip_hyphens(uuid, id);
+    else
+        read_machine_id(device, id, sizeof id);
+    give_machine_id(id);
+    tell_slot(device, luks);
     hand_over();
 }

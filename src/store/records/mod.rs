@@ -82,12 +82,30 @@ pub enum RecordError {
     /// Something asked for what this store does not do.
     #[error("{0}")]
     Refused(String),
+    /// There is no room. What was said to be stored is; this was not.
+    #[error("the disk is full: there is no room in {} for more", .path.display())]
+    DiskFull {
+        /// The record database.
+        path: PathBuf,
+    },
     /// The group of writes that this one was in could not be confirmed.
     #[error("the disk did not confirm the write: {0}; look whether it took effect, then try again")]
     NotCommitted(String),
     /// The writer has ended.
     #[error("the record store is closed")]
     Closed,
+}
+
+impl RecordError {
+    /// A full disk by its name, whichever way it showed while the database at `path` was written.
+    fn naming_full_disk(self, path: &Path) -> Self {
+        let full = match &self {
+            Self::Open(error) => error.is_full(),
+            Self::Sqlite(error) => sqlite::is_full(error),
+            _ => false,
+        };
+        if full { Self::DiskFull { path: path.to_owned() } } else { self }
+    }
 }
 
 /// A handle on the record store; clones share it.
@@ -105,6 +123,16 @@ impl RecordStore {
     /// vessel's id on board; ashore each vessel has its own and `owner` is empty.
     pub fn open(dir: &Path, owner: &str, clock: &Clock, entropy: &Entropy) -> Result<(Self, Start), RecordError> {
         let path = dir.join(FILE_NAME);
+        Self::open_file(dir, path.clone(), owner, clock, entropy).map_err(|error| error.naming_full_disk(&path))
+    }
+
+    fn open_file(
+        dir: &Path,
+        path: PathBuf,
+        owner: &str,
+        clock: &Clock,
+        entropy: &Entropy,
+    ) -> Result<(Self, Start), RecordError> {
         let mut connection = sqlite::open(&path, sqlite::Kind::Records)?;
         sqlite::migrate(&mut connection, APPLICATION_ID, MIGRATIONS)?;
         let (identity, start) = Identity::establish(dir, &mut connection, entropy)?;

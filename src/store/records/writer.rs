@@ -4,7 +4,7 @@
 //! Each job has a savepoint: its failure is its own. After a commit that failed the connection is closed and opened
 //! again before anything else is written (invariant 7), and every job of that group is told so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -33,7 +33,7 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 /// A job's two halves: what it does inside the transaction, and how it is told whether that was committed.
 trait Job: Send {
     fn run(&mut self, rows: &Rows<'_>) -> bool;
-    fn settle(self: Box<Self>, committed: Result<(), String>);
+    fn settle(self: Box<Self>, committed: &Result<u64, RecordError>, path: &Path);
 }
 
 struct JobOf<T, F> {
@@ -51,12 +51,13 @@ impl<T: Send, F: FnOnce(&Rows<'_>) -> Result<T, RecordError> + Send> Job for Job
         good
     }
 
-    fn settle(self: Box<Self>, committed: Result<(), String>) {
+    fn settle(self: Box<Self>, committed: &Result<u64, RecordError>, path: &Path) {
         let outcome = match (committed, self.outcome) {
-            (_, Some(Err(own))) => Err(own),
-            (Err(why), _) => Err(RecordError::NotCommitted(why)),
-            (Ok(()), Some(done)) => done,
-            (Ok(()), None) => Err(RecordError::NotCommitted("the write itself broke".to_owned())),
+            (_, Some(Err(own))) => Err(own.naming_full_disk(path)),
+            (Err(RecordError::DiskFull { .. }), _) => Err(RecordError::DiskFull { path: path.to_owned() }),
+            (Err(why), _) => Err(RecordError::NotCommitted(why.to_string())),
+            (Ok(_), Some(done)) => done,
+            (Ok(_), None) => Err(RecordError::NotCommitted("the write itself broke".to_owned())),
         };
         // A caller that went away does not need to know.
         let _ = self.reply.send(outcome);
@@ -181,19 +182,18 @@ impl Writer {
     }
 
     fn commit(&mut self, mut group: Vec<BoxedJob>) {
-        let committed = self.try_commit(&mut group).map_err(|e| e.to_string());
+        let committed = self.try_commit(&mut group).map_err(|e| e.naming_full_disk(&self.path));
         match &committed {
             Ok(head) => {
                 self.head.send_if_modified(|last| std::mem::replace(last, *head) != *head);
             }
             Err(why) => {
-                tracing::error!(path = %self.path.display(), why, "a group of writes was not committed; reopening");
+                tracing::error!(path = %self.path.display(), %why, "a group of writes was not committed; reopening");
                 self.connection = None;
             }
         }
-        let committed = committed.map(|_| ());
         for job in group {
-            job.settle(committed.clone());
+            job.settle(&committed, &self.path);
         }
     }
 

@@ -65,6 +65,8 @@ pub struct OpenDay {
     wal: File,
     series: SeriesTable,
     committed_since_checkpoint: u64,
+    /// Bytes of the database with what the WAL holds for it, about: the blocks, exact after each checkpoint.
+    bytes: u64,
     /// The sums so far; `None` for a file so large that counting it would keep the start waiting.
     summary: Option<Summary>,
 }
@@ -98,7 +100,8 @@ impl OpenDay {
         let series = SeriesTable::load(&conn).map_err(TelemetryError::day("read the series", &path))?;
         let wal_path = beside(&path, "-wal");
         let wal = File::open(&wal_path).map_err(TelemetryError::io("open", &wal_path))?;
-        Ok(Self { conn, path, name, wal, series, committed_since_checkpoint: 0, summary })
+        let bytes = database_bytes(&conn).map_err(TelemetryError::day("measure", &path))?;
+        Ok(Self { conn, path, name, wal, series, committed_since_checkpoint: 0, bytes, summary })
     }
 
     /// SQLite's own check of the whole file: `None`, or the first thing wrong.
@@ -117,11 +120,16 @@ impl OpenDay {
         self.series.by_key.len() >= FILE_SERIES_MAX
     }
 
+    /// Bytes that it will have when it is closed, about.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Commits readings in one transaction, as rows of at most [`BLOCK_READINGS_MAX`].
     pub fn commit(&mut self, pieces: &[Piece<'_>]) -> rusqlite::Result<()> {
         // Immediate: another writer (a person with a shell) shows here, before anything was written.
         let tx = Transaction::new(&mut self.conn, TransactionBehavior::Immediate)?;
-        let mut bytes = COMMIT_OVERHEAD_BYTES;
+        let mut bytes = 0;
         let mut summary = self.summary;
         let mut numbers = Vec::with_capacity(BLOCK_READINGS_MAX.min(pieces.iter().map(|p| p.readings.len()).sum()));
         for piece in pieces {
@@ -139,7 +147,8 @@ impl OpenDay {
             }
         }
         tx.commit()?;
-        self.committed_since_checkpoint += bytes;
+        self.committed_since_checkpoint += COMMIT_OVERHEAD_BYTES + bytes;
+        self.bytes += bytes;
         self.summary = summary;
         Ok(())
     }
@@ -159,6 +168,7 @@ impl OpenDay {
     pub fn checkpoint(&mut self) -> rusqlite::Result<()> {
         if self.run_checkpoint("PASSIVE")? {
             self.committed_since_checkpoint = 0;
+            self.bytes = database_bytes(&self.conn)?;
         }
         Ok(())
     }
@@ -201,6 +211,12 @@ impl OpenDay {
     pub(super) fn replace_wal(&mut self, wal: File) {
         self.wal = wal;
     }
+}
+
+/// Bytes of the database with what the WAL holds for it.
+fn database_bytes(conn: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma| conn.query_row(pragma, [], |row| row.get::<_, u32>(0));
+    Ok(u64::from(number("PRAGMA page_count")?) * u64::from(number("PRAGMA page_size")?))
 }
 
 /// The sums of a file that is about to get rows again: those kept, else counted where that is quick.

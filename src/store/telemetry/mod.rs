@@ -1,10 +1,11 @@
 //! The telemetry store: readings in day files, numbered, journalled in blocks, synced each second.
 //!
 //! `<dir>/2026-11-21.0007.db` is a SQLite file named by the UTC day of its first commit and a rising number; the
-//! number is the order. One writer ([`TelemetryWriter`], driven by a [`WriterThread`]) commits a block of readings a
-//! tick; any number of [`TelemetryReader`]s read without stopping it. It refuses to delete damage (that is set aside
-//! in `quarantine/`), to give a number out twice, and to hide that a number is missing. Segments and rollups are not
-//! here yet.
+//! number is the order. The next one is opened at midnight, or when one is as large as it may be on this disk
+//! ([`crate::store::space`]). One writer ([`TelemetryWriter`], driven by a [`WriterThread`]) commits a block of
+//! readings a tick; any number of [`TelemetryReader`]s read without stopping it. It refuses to delete damage (that is
+//! set aside in `quarantine/`), to give a number out twice, and to hide that a number is missing. Segments and rollups
+//! are not here yet.
 //!
 //! # What a power cut takes
 //!

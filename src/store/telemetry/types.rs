@@ -180,6 +180,8 @@ pub enum OpenReason {
     Day,
     /// The file knew too many series.
     SeriesLimit,
+    /// The file was as large as a day file may be on this disk.
+    Size,
     /// The file before failed and is never written again. An alarm. Nothing is lost: the un-synced tail was written
     /// again.
     Poisoned {

@@ -44,6 +44,8 @@ pub struct TelemetryWriter {
     day: Option<OpenDay>,
     /// Why the next file will be opened, while none is.
     why_next: OpenReason,
+    /// The size at which the next file is opened.
+    file_bytes_max: u64,
     tail: Vec<(CommittedBatch, Now)>,
     tail_readings: usize,
     turned_at_mono_ms: Option<u64>,
@@ -74,6 +76,7 @@ impl TelemetryWriter {
             next_number: highest_number(dir)? + 1,
             day: None,
             why_next: OpenReason::Start,
+            file_bytes_max: super::day::CHECK_BYTES_MAX,
             tail: Vec::new(),
             tail_readings: 0,
             turned_at_mono_ms: None,
@@ -217,6 +220,12 @@ impl TelemetryWriter {
         self.durable_seq
     }
 
+    /// Opens the next file when one has grown to `bytes`: retention deletes whole files, and the one that is written
+    /// never. Without this the bound is what is still checked and continued at a start.
+    pub fn set_file_bytes_max(&mut self, bytes: u64) {
+        self.file_bytes_max = bytes.min(super::day::CHECK_BYTES_MAX);
+    }
+
     /// The number that the next reading gets.
     pub const fn next_seq(&self) -> u64 {
         self.next_seq
@@ -272,6 +281,9 @@ impl TelemetryWriter {
     fn turn_reason(&self, day: &OpenDay, now: &Now) -> Option<OpenReason> {
         if day.is_full_of_series() {
             return Some(OpenReason::SeriesLimit);
+        }
+        if day.bytes() >= self.file_bytes_max {
+            return Some(OpenReason::Size);
         }
         let rested = self.turned_at_mono_ms.is_none_or(|at| now.mono_ms.abs_diff(at) >= TURN_INTERVAL_MIN_MS);
         (rested && day.name.day != day_of(now.wall)).then_some(OpenReason::Day)
@@ -505,6 +517,22 @@ mod tests {
             TelemetryWriter::open(&dir.path().join("t"), &clock.now(), &Entropy::seeded(1)).unwrap();
         assert_eq!((recovery.next_seq, recovery.skipped), (next, None));
         Rig { dir, clock, writer, registry, next }
+    }
+
+    #[test]
+    fn a_file_that_has_grown_enough_is_followed_by_the_next_and_may_go() {
+        let mut rig = Rig::new();
+        rig.writer.set_file_bytes_max(1 << 20);
+        let mut reasons = Vec::new();
+        while reasons.len() < 3 {
+            reasons.extend(rig.apply(5_000).unwrap().opened.map(|opened| opened.reason));
+        }
+        assert_eq!(reasons, vec![OpenReason::Size; 3]);
+        rig.assert_dense();
+        let files = TelemetryReader::new(&rig.writer.dir).day_files().unwrap();
+        let closed: Vec<_> = files.iter().filter(|file| !file.active).map(|file| file.bytes).collect();
+        assert_eq!(closed.len(), 3);
+        assert!(closed.iter().all(|bytes| (1 << 20..5 << 18).contains(bytes)), "{closed:?}");
     }
 
     #[test]
