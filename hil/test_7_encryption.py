@@ -128,3 +128,16 @@ def test_with_its_stick_all_is_there_and_fills_a_larger_disk(session_box, owned)
     assert box.run("cat /etc/machine-id") == box.run("cat /data/identity/machine-id")
     if box.is_emulated:
         assert room_kib(box) > owned.room_kib + GROWN_KIB_MIN
+
+
+def test_an_orderly_restart_finds_the_stick_too(session_box, owned):
+    """Everything stops, /data is closed, and the key is asked for again."""
+    box = session_box
+    assert owned.order, "the tests before this one"
+    stick = box.plug("stick")
+    stick.insert(owned.key)
+    try:
+        assert box.strategy.reboot().data == "encrypted"
+    finally:
+        stick.off()
+    assert owned.order in box.api.orders()
