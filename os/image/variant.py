@@ -28,8 +28,8 @@ SECTIONS = (".osrel", ".cmdline", ".uname", ".initrd", ".linux")
 ROOT_HASH = re.compile(r"hawser\.root=[0-9a-f]{64}")
 LINE = re.compile(r"(\d{4}) (\d+):(\d+) /(.*?) (folder|[0-9a-f]{64}|-> .*)")
 
-# A megabyte and more once it is compressed.
-AGAIN_BYTES = 4 << 20
+# Some megabytes once it is compressed.
+AGAIN_BYTES = 8 << 20
 
 # It runs, and none of its wires is open to it: what a version does that forgot the name of a device.
 DEAF = "[Service]\nDeviceAllow=\nRestrictAddressFamilies=~AF_CAN\n"
