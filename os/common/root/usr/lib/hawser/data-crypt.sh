@@ -19,7 +19,7 @@ readonly STICK_SECONDS=20 SLOW_STICK_SECONDS=40
 readonly ITERATIONS=1000
 
 # Without udev's rules for the device mapper, which the image lacks, cryptsetup would wait for udev for ever.
-luks() { DM_DISABLE_UDEV=1 cryptsetup --batch-mode "$@"; }
+luks() { DM_DISABLE_UDEV=1 timeout "$TOOL_SECONDS_MAX" cryptsetup --batch-mode "$@"; }
 
 uptime_seconds() { cut -d. -f1 /proc/uptime; }
 
