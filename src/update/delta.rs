@@ -1,4 +1,4 @@
-//! The next version of the program, made of this one and of what differs, written to where it belongs in the other slot.
+//! The next version of the program, made of this one and of what differs, written to where it lies in the other slot.
 //!
 //! Most of an update is the program, and a changed line moves nearly every block of it. A bundle may therefore carry,
 //! beside the images, what differs from versions that boxes are likely to run (os/image/delta.py, which defines the
