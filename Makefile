@@ -44,7 +44,7 @@ keys: ## once: the keys that sign updates, in HAWSER_KEYS or ~/.config/hawser/ke
 	@scripts/setup image
 	@scripts/image keys
 
-image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, SBOM, in target/image; ARGS="--delta-from OLD.raucb"
+image: ## the OS image for aarch64 with EFI: disk image, signed update bundle, SBOM; ARGS="--delta-from OLD.raucb"
 	@scripts/setup build image
 	@scripts/image build --profile $(PROFILE) $(ARGS)
 

@@ -7,7 +7,6 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,13 +14,12 @@ use std::sync::Arc;
 use hawser::clock::{Clock, Stamp};
 use hawser::entropy::Entropy;
 use hawser::reading::{Context, Quality, Reading, SeriesKey, SeriesRegistry, Value};
-use hawser::sim::{self, Output, SimHandle, SimOptions};
 use hawser::store::space::{RESERVE_FILE, Space};
 use hawser::store::telemetry::TelemetryWriter;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::json;
-use support::ship::Ship;
+use support::ship::{Ship, vessel};
 use support::{Process, eventually, hawser};
 
 /// The disk. A sixteenth of it each for the reserve, for the headroom, and for the newest readings.
@@ -109,14 +107,6 @@ impl Drop for Disk {
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
     }
-}
-
-async fn vessel() -> (SimHandle, SocketAddr) {
-    let output = Output::TcpListen(([127, 0, 0, 1], 0).into());
-    let options = SimOptions { vessel_millihertz: 10_000, ..SimOptions::vessel(1, output) };
-    let sim = sim::serve(options, Clock::system()).await.expect("the simulator serves");
-    let address = sim.addresses()[0];
-    (sim, address)
 }
 
 async fn stored(ship: &Ship) -> Result<u64, String> {

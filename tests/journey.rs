@@ -21,21 +21,8 @@ mod trip;
 #[path = "journey/verbs.rs"]
 mod verbs;
 
-use std::net::SocketAddr;
-
-use hawser::clock::Clock;
-use hawser::sim::{self, Output, SimHandle, SimOptions};
 use support::eventually;
-use support::ship::Ship;
-
-/// A simulated vessel on a bus of its own, ten rounds a second so that no test waits for it.
-async fn vessel() -> (SimHandle, SocketAddr) {
-    let output = Output::TcpListen(([127, 0, 0, 1], 0).into());
-    let options = SimOptions { vessel_millihertz: 10_000, ..SimOptions::vessel(1, output) };
-    let sim = sim::serve(options, Clock::system()).await.expect("the simulator serves");
-    let address = sim.addresses()[0];
-    (sim, address)
-}
+use support::ship::{Ship, vessel};
 
 /// Waits until the gateway has stored some readings.
 async fn readings_come(ship: &Ship) {

@@ -4,17 +4,18 @@ The new bundle differs by what a small release differs by: a line of Rust, and t
 from a server on this machine that counts what it sends. That a break costs little is for hil/ to show.
 """
 
+import contextlib
 import http.server
 import re
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import boot, compare
 from .build import BUNDLE_NAME, DISK_NAME
-from .machine import Machine
 from .tools import Tools
 
 # What the second release changes: file, line, what stands there then. One more thing said, and a limit moved.
@@ -119,8 +120,6 @@ def build_second(repository: Path, out: Path, profile: str) -> Path:
 class Box:
     """A running box that lets us in by ssh."""
 
-    machine: Machine
-    process: subprocess.Popen
     key: Path
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess:
@@ -145,8 +144,9 @@ class Box:
         self.run("rauc", "install", f"http://{HOST_OF_GUEST}:{port}/{BUNDLE_NAME}")
 
 
-def on_new_box(repository: Path, out: Path, tools: Tools, seconds_max: float, what) -> None:
-    """Boots the image of `out` and lets `what` use the box."""
+@contextlib.contextmanager
+def new_box(repository: Path, out: Path, tools: Tools, seconds_max: float) -> Iterator[Box]:
+    """The image of `out`, booted; gone afterwards."""
     folder = out / "run"
     key = out / "key"
     key.unlink(missing_ok=True)
@@ -154,9 +154,9 @@ def on_new_box(repository: Path, out: Path, tools: Tools, seconds_max: float, wh
     machine = boot.new_board(out / DISK_NAME, folder, repository / "os/common/repart.d", tools, key.with_suffix(".pub"))
     process, console = boot.start(machine, tools, seconds_max)
     try:
-        box = Box(machine, process, key)
+        box = Box(key)
         box.await_shell()
-        what(box)
+        yield box
     finally:
         process.kill()
         process.wait()
@@ -166,12 +166,8 @@ def on_new_box(repository: Path, out: Path, tools: Tools, seconds_max: float, wh
 def measure(repository: Path, out: Path, bundle: Path, tools: Tools, seconds_max: float) -> None:
     """Loads the update, and prints what it has cost."""
     counter = Counter(bundle.read_bytes())
-
-    def update(box: Box) -> None:
-        with serve(counter) as server:
-            box.install(server.server_port)
-            server.shutdown()
-
-    on_new_box(repository, out, tools, seconds_max, update)
+    with new_box(repository, out, tools, seconds_max) as box, serve(counter) as server:
+        box.install(server.server_port)
+        server.shutdown()
     size = len(counter.content)
     print(f"image: {counter.sent} of {size} bytes loaded in {counter.requests} requests: {counter.sent / size:.2%}")

@@ -1,10 +1,13 @@
 //! A vessel, its broker and its shore as processes, each configured by a file in one temporary directory.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hawser::clock::Clock;
 use hawser::config::{GatewayConfig, ShoreConfig, load_gateway, load_shore};
 use hawser::entropy::Entropy;
 use hawser::shore::hex;
+use hawser::sim::{self, Output, SimHandle, SimOptions};
 use hawser::store::telemetry::TelemetryReader;
 use reqwest::Method;
 use serde_json::Value as Json;
@@ -19,6 +22,15 @@ pub const VESSEL: &str = "aurora";
 /// The broker's configuration as it is shipped; the line that says where it listens is replaced.
 const MOSQUITTO_CONF: &str = include_str!("../../configs/mosquitto.conf");
 const MOSQUITTO_LISTENER: &str = "listener 1883 127.0.0.1";
+
+/// A simulated vessel on a bus of its own, ten rounds a second so that no test waits for it.
+pub async fn vessel() -> (SimHandle, SocketAddr) {
+    let output = Output::TcpListen(([127, 0, 0, 1], 0).into());
+    let options = SimOptions { vessel_millihertz: 10_000, ..SimOptions::vessel(1, output) };
+    let sim = sim::serve(options, Clock::system()).await.expect("the simulator serves");
+    let address = sim.addresses()[0];
+    (sim, address)
+}
 
 /// Where everything of a ship is, and its configurations.
 pub struct Ship {
