@@ -17,6 +17,7 @@ from rig.strategy import GatewayStrategy, Status
 
 FIGURES = pytest.StashKey[list[str]]()
 KEPT = provision.REPOSITORY / "target/hil"
+KEPT_IN_REPORT_CHARS = 1500
 
 
 @dataclass
@@ -154,7 +155,7 @@ def pytest_runtest_makereport(item, call):
     """Of a test that failed: what the console said during it, and the journal where it can still be had."""
     report = yield
     if report.failed and "machine" in item.fixturenames:
-        keep(item, item.funcargs.get("session_box"))
+        keep(item, item.funcargs.get("session_box"), report.sections)
     return report
 
 
@@ -175,16 +176,23 @@ def marked(request):
     yield
 
 
-def keep(item, box: Box | None) -> None:
-    """Into target/hil/failed, in a folder with the test's name."""
+def keep(item, box: Box | None, sections: list[tuple[str, str]]) -> None:
+    """Into target/hil/failed, in a folder with the test's name; what is short into the report, too."""
     if box is None or box.strategy.tap is None:
         return
     folder = KEPT / "failed" / re.sub(r"[^\w.-]+", "-", item.name)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "console.log").write_text(box.strategy.tap.since(getattr(item, "console_begin", 0)))
-    for name, look in (("status.json", lambda: box.api.raw("/api/status").decode()),
-                       ("journal.log", lambda: box.run("journalctl --boot --no-pager"))):  # fmt: skip
+    looks = {
+        "console.log": lambda: box.strategy.tap.since(getattr(item, "console_begin", 0)),
+        "status.json": lambda: box.api.raw("/api/status").decode(),
+        "journal.log": lambda: box.run("journalctl --boot --no-pager"),
+    }
+    if box.is_emulated:
+        looks["emulator.txt"] = box.strategy.power.account
+    for name, look in looks.items():
         try:
-            (folder / name).write_text(look())
+            found = look()
         except Exception as error:  # noqa: BLE001 # the test's own failure is what counts
-            (folder / name).write_text(f"could not be had: {error}\n")
+            found = f"could not be had: {error}\n"
+        (folder / name).write_text(found)
+        sections.append((name, found[-KEPT_IN_REPORT_CHARS:]))

@@ -1,8 +1,9 @@
-"""Faults of operation: a full disk, a daemon that stands still."""
+"""Faults of operation: a full disk, a wrong configuration, a daemon that stands still."""
 
 import json
 import urllib.error
 
+from rig.console import RECORDING
 from rig.gateway import AWAY
 from rig.wait import eventually
 
@@ -23,6 +24,8 @@ PAST = f"""\
 cd {TELEMETRY} && cp "$(ls -- *.db | head -n 1)" {PAST_FILE} && chown hawser:hawser {PAST_FILE} && \
 dd if=/dev/zero bs=1M count=48 >>{PAST_FILE} 2>/dev/null && sync"""
 SLOTS = 4
+CONFIGURATION = "/etc/hawser/gateway.toml"
+SAID_SECONDS_MAX = 60.0
 ORDERS_MAX = 2000
 
 
@@ -104,6 +107,19 @@ def refused(box, kept: list[str]) -> urllib.error.HTTPError:
         except urllib.error.HTTPError as error:
             return error
     raise AssertionError(f"{ORDERS_MAX} work orders were taken by a full disk")
+
+
+def test_a_start_that_fails_tells_the_console_why_and_one_that_succeeds_later_says_so(box):
+    """As at a start with a wrong word in the configuration; somebody mends it, and nobody starts anything."""
+    tap = box.strategy.tap
+    box.run(f"cp {CONFIGURATION} /run/kept.toml && systemctl stop hawser-console hawser")
+    mark = tap.mark()
+    box.run(f"echo 'baudd = 1' >>{CONFIGURATION}; ! systemctl start hawser")
+    box.run("systemctl start hawser-waiting")
+    tap.wait(r"not recording after \d+ s\s[^#]*gateway\.toml[^#]*baudd", mark, SAID_SECONDS_MAX)
+    box.run(f"cat /run/kept.toml >{CONFIGURATION}")
+    tap.wait(RECORDING, mark, SAID_SECONDS_MAX)
+    assert box.run("systemctl is-active hawser-waiting.timer") == "active"
 
 
 def test_the_watchdog_bites_a_daemon_that_stands_still(box):

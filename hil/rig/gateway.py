@@ -1,5 +1,6 @@
 """What the gateway says of itself and takes, over its API."""
 
+import http.client
 import json
 import threading
 import urllib.error
@@ -8,7 +9,7 @@ from typing import Any
 
 REQUEST_SECONDS_MAX = 20.0
 # What a request may end in while the machine is on its way down or up.
-AWAY = (OSError, urllib.error.URLError, json.JSONDecodeError)
+AWAY = (OSError, http.client.HTTPException, json.JSONDecodeError)
 
 
 class Gateway:

@@ -4,8 +4,10 @@ labgrid's own QEMUDriver has one flash and no folder that outlives a power cut; 
 """
 
 import select
+import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import attr
@@ -29,6 +31,7 @@ DISK_BYTES = 1100 << 20
 SSH_PORT, API_PORT = 22, 8080
 UPLINK_NET = "10.0.3.0/24"
 UNPLUG_SECONDS_MAX = 20.0
+ACCOUNT_SECONDS = 5.0
 
 
 def usb_serial(name: str, port: int) -> dict[str, str]:
@@ -119,6 +122,22 @@ class QemuBoard(ConsoleExpectMixin, Driver, PowerProtocol, ConsoleProtocol, Disk
         """Off and on."""
         self.off()
         self.on()
+
+    def account(self) -> str:
+        """What the emulator does when the machine in it is silent: whether it works, waits or stands still, and where."""
+        if not self._process or self._process.poll() is not None:
+            return f"QEMU does not run: {self._process and self._process.returncode}"
+        used = boot.cpu_seconds(self._process.pid)
+        time.sleep(ACCOUNT_SECONDS)
+        used = boot.cpu_seconds(self._process.pid) - used
+        registers = self.monitor.human("info registers -a").splitlines()
+        return "\n".join([
+            f"{self.monitor.execute('query-status')['status']}, {used:.1f} s of processor time in {ACCOUNT_SECONDS:.0f} s; "
+            f"load of the host {Path('/proc/loadavg').read_text().strip()}, "
+            f"{shutil.disk_usage(self.folder).free >> 20} MiB free",
+            *(line for line in registers if line.startswith(("CPU#", " PC=", "PSTATE="))),
+            *self.monitor.human("info blockstats").splitlines(),
+        ])  # fmt: skip
 
     @step()
     def flash(self, image):
