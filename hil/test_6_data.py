@@ -33,3 +33,4 @@ def test_without_a_data_partition_it_serves_out_of_memory(box):
     box.strategy.transition("booting")
     boot = box.strategy.await_console()
     assert boot.data == "degraded"
+    assert any("/data is degraded" in alarm for alarm in box.api.status()["alarms"])

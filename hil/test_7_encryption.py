@@ -109,7 +109,9 @@ def test_without_its_stick_it_is_locked_and_the_disk_is_left_alone(session_box, 
     box.strategy.transition("booting")
     boot = box.strategy.await_console()
     assert boot.data == "locked"
-    box.strategy.tap.wait(f"plug in the stick with key {owned.name}", mark, SAID_SECONDS_MAX)
+    wanted = f"plug in the stick with key {owned.name}"
+    box.strategy.tap.wait(wanted, mark, SAID_SECONDS_MAX)
+    assert any(wanted in alarm for alarm in box.api.status()["alarms"])
     box.strategy.cut()
     if box.is_emulated:
         assert hashlib.sha256(data_partition(box)).hexdigest() == before

@@ -13,6 +13,7 @@ mod maintenance;
 mod notify;
 mod updates;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -155,6 +156,7 @@ struct Root<'c> {
 pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Result<RunningGateway, GatewayError> {
     let mut root =
         Root { config, clock, entropy, registry: Registry::with_prefix("hawser"), alarms: Alarms::default() };
+    root.raise_alarm_of_system();
     let vessel_id = root.vessel_id()?;
     let reserve = Reserve::new(&config.data.dir);
     let given_up = reserve.give_up_when_full();
@@ -219,6 +221,19 @@ impl Root<'_> {
     fn data_error(path: &Path) -> impl FnOnce(std::io::Error) -> GatewayError + use<> {
         let path = path.to_owned();
         move |source| GatewayError::Data { path, source }
+    }
+
+    /// That the data directory is not what it should be, when the system below says so.
+    fn raise_alarm_of_system(&self) {
+        let path = &self.config.data.alarm_file;
+        if path.as_os_str().is_empty() {
+            return;
+        }
+        match std::fs::read_to_string(path) {
+            Ok(text) => text.lines().take(1).for_each(|line| self.alarms.raise(line)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => self.alarms.raise(&format!("data.alarm_file {}: {error}", path.display())),
+        }
     }
 
     /// The vessel's id: configured, or drawn at the first start and kept.

@@ -23,7 +23,7 @@ from pexpect import EOF, TIMEOUT
 
 from .protocols import AdapterProtocol, DiskProtocol, StickProtocol
 from .provision import locked_tools, stick
-from .qmp import Monitor
+from .qmp import Monitor, QmpError
 from .wait import eventually
 
 # A little more than the image: the data partition grows, and is soon full when it is to be.
@@ -124,20 +124,26 @@ class QemuBoard(ConsoleExpectMixin, Driver, PowerProtocol, ConsoleProtocol, Disk
         self.on()
 
     def account(self) -> str:
-        """What the emulator does when the machine in it is silent: whether it works, waits or stands still, and where."""
+        """What the emulator does when the machine in it is silent: whether it works, waits or stands still, and where.
+
+        It stands still itself when the far end of a serial adapter is full, and then answers nothing.
+        """
         if not self._process or self._process.poll() is not None:
             return f"QEMU does not run: {self._process and self._process.returncode}"
         used = boot.cpu_seconds(self._process.pid)
         time.sleep(ACCOUNT_SECONDS)
         used = boot.cpu_seconds(self._process.pid) - used
-        registers = self.monitor.human("info registers -a").splitlines()
-        return "\n".join([
-            f"{self.monitor.execute('query-status')['status']}, {used:.1f} s of processor time in {ACCOUNT_SECONDS:.0f} s; "
-            f"load of the host {Path('/proc/loadavg').read_text().strip()}, "
-            f"{shutil.disk_usage(self.folder).free >> 20} MiB free",
-            *(line for line in registers if line.startswith(("CPU#", " PC=", "PSTATE="))),
-            *self.monitor.human("info blockstats").splitlines(),
-        ])  # fmt: skip
+        found = [f"{used:.1f} s of processor time in {ACCOUNT_SECONDS:.0f} s",
+                 f"load of the host {Path('/proc/loadavg').read_text().strip()}",
+                 f"{shutil.disk_usage(self.folder).free >> 20} MiB free"]  # fmt: skip
+        try:
+            found.append(self.monitor.execute("query-status")["status"])
+            registers = self.monitor.human("info registers -a").splitlines()
+            found += [line for line in registers if line.startswith(("CPU#", " PC=", "PSTATE="))]
+            found += self.monitor.human("info blockstats").splitlines()
+        except (OSError, QmpError) as error:
+            found.append(f"QMP: {error}")
+        return "\n".join(found)
 
     @step()
     def flash(self, image):

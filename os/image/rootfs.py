@@ -12,6 +12,7 @@ from .tree import Tree, file, folder, link
 
 NAME_SERVICES = "passwd: files\ngroup: files\nshadow: files\nhosts: files resolve [!UNAVAIL=return] dns\n"
 CA_FOLDER = "usr/share/ca-certificates/mozilla/"
+LISTENS_HERE, LISTENS_ABOARD = 'listen = "127.0.0.1:8080"', 'listen = "0.0.0.0:8080"'
 PROGRAM_STEP_BYTES = 1 << 20
 # Mount points, and folders of packages that others expect.
 FOLDERS = {"data": 0o755, "dev": 0o755, "proc": 0o555, "sys": 0o555, "run": 0o755, "tmp": 0o1777, "var": 0o755,
@@ -95,12 +96,20 @@ def install_hawser(tree: Tree, parts: Parts) -> None:
     tree.add("usr/lib/systemd/system/hawser.service", file((common / "hawser.service").read_bytes()))
     tree.add("usr/lib/sysusers.d/hawser.conf", file((common / "hawser.sysusers").read_bytes()))
     tree.add("etc/mosquitto/mosquitto.conf", file((parts.repository / "configs/mosquitto.conf").read_bytes()))
-    tree.add("usr/share/hawser/gateway.toml", file((parts.repository / "configs/gateway.toml").read_bytes()))
+    sample = (parts.repository / "configs/gateway.toml").read_text()
+    tree.add("usr/share/hawser/gateway.toml", file(for_the_vessel(sample)))
     tree.add("etc/rauc/keyring.pem", file(parts.keyring))
     for path in sorted((common / "repart.d").iterdir()):
         tree.add(f"usr/lib/hawser/repart.d/{path.name}", file(path.read_bytes()))
     tree.add("usr/lib/os-release", file(os_release(parts.version)))
     tree.add("etc/os-release", link("../usr/lib/os-release"))
+
+
+def for_the_vessel(sample: str) -> str:
+    """The sample, but for who reaches the page: a box has no screen of its own, and a firewall."""
+    if sample.count(LISTENS_HERE) != 1:
+        raise ValueError(f"configs/gateway.toml: not one line {LISTENS_HERE!r}")
+    return sample.replace(LISTENS_HERE, LISTENS_ABOARD)
 
 
 def filled_up(program: bytes) -> bytes:

@@ -33,6 +33,7 @@ const fn variable(name: &'static str, section: &'static str, key: &'static str) 
 
 /// What `hawser gateway` reads.
 pub const GATEWAY: &[Variable] = &[
+    variable("DATA_ALARM_FILE", "data", "alarm_file"),
     variable("TELEMETRY_RETENTION_DAYS", "retention", "telemetry_days"),
     variable("AGGREGATES_RETENTION_DAYS", "retention", "aggregates_days"),
     variable("DATA_QUALITY_RETENTION_DAYS", "retention", "data_quality_days"),

@@ -59,11 +59,13 @@ pub struct VesselConfig {
 pub struct DataConfig {
     /// The data directory.
     pub dir: PathBuf,
+    /// A file of the system's below: where it exists at the start, its first line is an alarm. Empty: none.
+    pub alarm_file: PathBuf,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: PathBuf::from("/var/lib/hawser") }
+        Self { dir: PathBuf::from("/var/lib/hawser"), alarm_file: PathBuf::new() }
     }
 }
 

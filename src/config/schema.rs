@@ -91,7 +91,11 @@ pub const GATEWAY: &[Section] = &[
         tables_max: None,
         keys: &[key("id", Name { bytes_max: 64, may_be_empty: true }), key("name", LINE)],
     },
-    Section { name: "data", tables_max: None, keys: &[key("dir", Path { may_be_empty: false })] },
+    Section {
+        name: "data",
+        tables_max: None,
+        keys: &[key("dir", Path { may_be_empty: false }), key("alarm_file", Path { may_be_empty: true })],
+    },
     Section { name: "http", tables_max: None, keys: &[key("listen", Listen)] },
     Section {
         name: "bus",

@@ -3,11 +3,13 @@
 //! What cannot be written is counted as unsent. None of them holds up another: the queues are apart, and what does not
 //! fit in one is dropped where it is put in.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socketcan::{EmbeddedFrame as _, ExtendedId, Id, StandardId};
+use tokio::io::{AsyncReadExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -40,6 +42,9 @@ const DATAGRAM_BYTES_MAX: usize = 1_400;
 /// How long a serial line may take nothing before it is given up: nobody reads a pseudo-terminal for hours, and that is
 /// no fault.
 const PORT_STALL_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Bytes of what a listener sends that are thrown away at once.
+const SINK_BYTES: usize = 512;
 
 /// How long the end waits for what is still to be written to a port, and then for a listener to read it: a terminal
 /// that closes takes with it what was not read.
@@ -177,16 +182,45 @@ fn datagrams(batch: &Batch, head: usize) -> Vec<(&[u8], &Ends)> {
     all
 }
 
+/// A port that only speaks. What its listener sends is read and thrown away: the listener of a pseudo-terminal that
+/// nobody reads stands still when that is full.
+struct Speaker {
+    outgoing: WriteHalf<Port>,
+    /// None of standard output, which may be the terminal where somebody types.
+    incoming: Option<ReadHalf<Port>>,
+}
+
+impl Speaker {
+    fn new(port: Port, output: &Output) -> Self {
+        let (incoming, outgoing) = tokio::io::split(port);
+        Self { outgoing, incoming: matches!(output, Output::Serial(..) | Output::Pty(_)).then_some(incoming) }
+    }
+}
+
+/// Reads and throws away, for ever; a broken port shows when it is written to.
+async fn throw_away(incoming: Option<&mut ReadHalf<Port>>) -> Infallible {
+    if let Some(incoming) = incoming {
+        let mut sink = [0; SINK_BYTES];
+        while incoming.read(&mut sink).await.is_ok_and(|count| count > 0) {}
+    }
+    std::future::pending().await
+}
+
 /// Writes to a port, which it opens again when it was unplugged or broke.
 pub(crate) async fn port(first: Port, output: Output, mut queue: Queue, ledger: Arc<Ledger>, stop: CancellationToken) {
-    let mut port = Some(first);
-    while let Some(batch) = queue.recv().await {
+    let mut port = Some(Speaker::new(first, &output));
+    loop {
+        let batch = tokio::select! {
+            batch = queue.recv() => batch,
+            never = throw_away(port.as_mut().and_then(|port| port.incoming.as_mut())) => match never {},
+        };
+        let Some(batch) = batch else { break };
         if batch.unplug {
             port = None;
             continue;
         }
         if port.is_none() {
-            port = reopen(&output);
+            port = reopen(&output).map(|port| Speaker::new(port, &output));
         }
         let Some(open) = &mut port else {
             ledger.unsent(batch.count());
@@ -197,7 +231,8 @@ pub(crate) async fn port(first: Port, output: Output, mut queue: Queue, ledger: 
             tokio::time::sleep(PORT_LINGER).await;
         };
         let written = tokio::select! {
-            written = write(open, &batch, Some(&ledger), PORT_STALL_MAX) => written,
+            written = write(&mut open.outgoing, &batch, Some(&ledger), PORT_STALL_MAX) => written,
+            never = throw_away(open.incoming.as_mut()) => match never {},
             () = stopped => break,
         };
         if let Err(error) = written {
@@ -294,6 +329,11 @@ async fn written(socket: &socketcan::tokio::CanSocket, frame: &Frame) -> std::io
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use tokio::time::timeout;
+
     use super::*;
     use crate::sim::packet::{Body, Count, Packet};
 
@@ -319,6 +359,25 @@ mod tests {
         assert_eq!(shape(&[1_394]), [(1_394, 1)]);
         assert_eq!(shape(&[10, 3_000, 10]), [(10, 1), (1_394, 0), (1_394, 0), (222, 2)]);
         assert!(shape(&[]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_sends_much_is_not_held_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("gps");
+        let output = Output::Pty(Some(link.clone()));
+        let (first, _) = ports::open(&output).unwrap();
+        let (sender, queue) = mpsc::channel(4);
+        let task = tokio::spawn(port(first, output, queue, Arc::default(), CancellationToken::new()));
+        let far = tokio::task::spawn_blocking(move || {
+            // More than any pseudo-terminal holds.
+            let said = File::options().write(true).open(link).and_then(|mut far| far.write_all(&[0x55; 1 << 20]));
+            said.map_err(|error| error.to_string())
+        });
+        let written = timeout(Duration::from_secs(20), far).await;
+        assert_eq!(written.expect("it is read").unwrap(), Ok(()));
+        drop(sender);
+        task.await.unwrap();
     }
 
     #[tokio::test]

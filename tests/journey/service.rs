@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 
 use hawser::entropy::Entropy;
 use nix::sys::signal::Signal;
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
@@ -39,6 +40,20 @@ fn systemd_is_told_ready_alive_and_stopping() {
     }
     assert_eq!(last, "STOPPING=1");
     assert_eq!(status.code(), Some(0), "{}", gateway.said());
+}
+
+#[tokio::test]
+async fn what_the_system_below_says_of_the_data_is_an_alarm() {
+    let ship = Ship::new();
+    let told = ship.path().join("why");
+    std::fs::write(&told, "/data is locked: plug in the stick\nand this is for nobody\n").expect("a file");
+    let mut command = hawser();
+    command.arg("gateway").arg("--config").arg(ship.write_gateway("")).env("DATA_ALARM_FILE", &told);
+    let mut gateway = Process::new("the gateway", &ship.path().join("gateway.log"), command);
+    gateway.start();
+    ship.gateway_answers().await;
+    let status = ship.status().await.expect("it answers");
+    assert_eq!(status["alarms"], json!(["/data is locked: plug in the stick"]));
 }
 
 /// Sentences with a checksum that does not fit.
