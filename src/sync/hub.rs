@@ -219,7 +219,7 @@ fn take(
         reply.rejected.push(refused(CODE_INVALID, invalid.to_string()));
         return Ok(());
     }
-    let (version, conflicts) = apply(rows, owner, &change, policy, receipt)?;
+    let (version, conflicts) = apply(rows, owner, &change, policy, receipt, receipt)?;
     reply.acked.push(Acked { change_id, version });
     if !conflicts.is_empty() {
         reply.conflicts.push(Conflict { change_id, reason: plan::describe(&conflicts) });
@@ -227,16 +227,18 @@ fn take(
     Ok(())
 }
 
-/// Orders a change: next version, its effect on the record, and what was decided.
+/// Orders a change: next version, its effect on the record, and what was decided. Its clock is believed up to
+/// `believed_until`.
 fn apply(
     rows: &Rows<'_>,
     owner: &str,
     change: &Change,
     policy: ConflictPolicy,
     receipt: Stamp,
+    believed_until: Stamp,
 ) -> Result<(u64, Vec<FieldConflict>), RecordError> {
     let stored = rows.record(owner, change.collection, change.entity_id)?;
-    let plan = plan::plan(stored.as_ref(), change, policy, receipt);
+    let plan = plan::plan(stored.as_ref(), change, policy, believed_until);
     let whole = plan.effect == Effect::whole(change);
     let effect = (!whole).then_some(&plan.effect);
     let entry = Entry { state: ChangeState::Confirmed, place: Place::Hub, effect, logged_at: receipt };
@@ -245,7 +247,7 @@ fn apply(
         write_conflict(rows, owner, change, stored.as_ref(), &plan, version, policy, receipt)?;
     }
     let mut row = stored.unwrap_or_else(RecordRow::absent);
-    let believed = Change { hlc: change.hlc.capped_at(receipt), ..change.clone() };
+    let believed = Change { hlc: change.hlc.capped_at(believed_until), ..change.clone() };
     apply_to_row(&mut row, &believed, &plan.effect, version);
     rows.put_record(owner, change.collection, change.entity_id, &row)?;
     see_hlc(rows, believed.hlc)?;
@@ -351,7 +353,8 @@ pub fn edit_at_hub(
     let stored = rows.record(owner, edit.collection, edit.entity_id)?;
     check(&edit, stored.as_ref())?;
     let change = author(rows, owner, edit, stored.as_ref(), now)?;
-    apply(rows, owner, &change, policy, now.wall)?;
+    // Our own clock, which may stand after `now`: another job came later and was first in the group.
+    apply(rows, owner, &change, policy, now.wall, change.hlc.wall())?;
     let (logged, _) = rows.change(owner, change.change_id)?.ok_or(RecordError::Closed)?;
     Ok(logged)
 }

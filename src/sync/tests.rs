@@ -225,6 +225,21 @@ fn a_clock_in_2099_does_not_win_for_ever() {
 }
 
 #[test]
+fn an_edit_ashore_whose_time_was_taken_before_anothers_has_the_same_clock_on_both_sides() {
+    let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
+    let early = shore.clock.now();
+    shore.clock.advance_ms(1);
+    shore.edit_ashore(order(1, ChangeType::Created, json!({"title": "a"})), LWW);
+    let late = order(1, ChangeType::Updated, json!({"title": "b"}));
+    shore.within(|rows| hub::edit_at_hub(rows, OWNER, late, LWW, &early)).unwrap();
+    sync(&mut vessel, &mut shore, LWW);
+    let clocks = |peer: &mut Peer| {
+        peer.within(|rows| rows.record(OWNER, Collection::WorkOrders, Uuid::from_u128(1))).unwrap().unwrap().clocks
+    };
+    assert_eq!(clocks(&mut vessel), clocks(&mut shore));
+}
+
+#[test]
 fn a_bad_change_holds_its_own_record_only() {
     let (mut vessel, mut shore) = (Peer::new(1), Peer::new(2));
     vessel.edit(order(1, ChangeType::Created, json!({"title": "bad"}))).unwrap();
