@@ -1,6 +1,8 @@
 """The box as it leaves the yard, flashed and switched on: it records, hears each kind of wire, lets nobody else in."""
 
+import re
 import socket
+from datetime import datetime
 
 import pytest
 from labgrid.util.helper import get_free_port
@@ -21,6 +23,8 @@ LISTENING = {
     Port("udp", "lo", 53),
 }
 DHCP_CLIENT = 68
+EXPOSURE_MAX = 1.5
+LOGGED = "navigation.speedThroughWater"
 # Three of the simulated backbone's devices.
 MAKERS = {"Garmin", "Airmar", "Maretron"}
 
@@ -30,9 +34,28 @@ def test_it_boots_to_recording(box):
     boot = box.strategy.boots[-1]
     assert (boot.slot, boot.data) == ("hawser-a", "ok")
     assert box.run("systemctl list-units --failed --plain --no-legend") == ""
+    box.strategy.tap.wait(r"address [0-9.]+ on \w+", 0, HEARD_SECONDS_MAX)
     assert box.strategy.order() == ["000A"]
     used = box.run("awk '/^MemTotal/ {all = $2} /^MemAvailable/ {print int((all - $2) / 1024)}' /proc/meminfo")
-    box.figures.append(f"power on to recording: {box.strategy.power_on_seconds:.1f} s; memory used then: {used} MiB")
+    box.figures.append(f"power on to recording: {box.strategy.power_on_seconds:.1f} s; to the first reading: "
+                       f"{box.strategy.power_on_seconds - boot.seconds + first_reading_seconds(box):.1f} s; "
+                       f"memory used then: {used} MiB")  # fmt: skip
+
+
+def first_reading_seconds(box) -> float:
+    """When the oldest reading that is stored came (its sentence has no time of its own), after the kernel's start."""
+    readings = eventually("readings of the log", HEARD_SECONDS_MAX, lambda: box.api.history(LOGGED))
+    first = min(datetime.fromisoformat(reading["observed_at"]).timestamp() for reading in readings)
+    now, uptime = box.run("date +%s.%N; cut -d' ' -f1 /proc/uptime").split()
+    return first - (float(now) - float(uptime))
+
+
+def test_its_units_are_sound_and_the_gateway_is_confined(box):
+    """systemd's own judgement of both: 1.5 of 10 or less is exposed."""
+    units = " ".join(f"/usr/lib/systemd/system/hawser*.{kind}" for kind in ("service", "timer", "path"))
+    assert box.run(f"systemd-analyze verify --man=no {units} 2>&1") == ""
+    exposed = re.search(r"exposure level for \S+: ([0-9.]+)", box.run("systemd-analyze security --no-pager hawser.service"))
+    assert float(exposed[1]) <= EXPOSURE_MAX
 
 
 def test_it_listens_where_it_is_said_to_and_nowhere_else(box):

@@ -33,6 +33,7 @@ use crate::api::{ApiMetrics, ApiState, Hosts, records, router_with, serve, setup
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::GatewayConfig;
+use crate::config::gateway::DataConfig;
 use crate::durable_file;
 use crate::entropy::Entropy;
 use crate::reading::{Reading, SeriesRegistry};
@@ -156,7 +157,7 @@ struct Root<'c> {
 pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Result<RunningGateway, GatewayError> {
     let mut root =
         Root { config, clock, entropy, registry: Registry::with_prefix("hawser"), alarms: Alarms::default() };
-    root.raise_alarm_of_system();
+    alarm_of_system(&config.data).iter().for_each(|alarm| root.alarms.raise(alarm));
     let vessel_id = root.vessel_id()?;
     let reserve = Reserve::new(&config.data.dir);
     let given_up = reserve.give_up_when_full();
@@ -192,7 +193,7 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
         backend.clock.clone(),
         token.0.clone(),
         api_metrics,
-        Hosts::for_listener(address),
+        Hosts::aboard(address, &config.http.names),
     );
     updates::spawn(&backend, durable.subscribe(), &rest_stop);
     let server = spawn_api(listener, state, &backend, token.0.clone(), &rest_stop);
@@ -217,23 +218,23 @@ pub async fn start(config: &GatewayConfig, clock: Clock, entropy: Entropy) -> Re
     })
 }
 
+/// That the data directory is not what it should be, when the system below says so.
+fn alarm_of_system(config: &DataConfig) -> Option<String> {
+    let path = &config.alarm_file;
+    if path.as_os_str().is_empty() {
+        return None;
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.lines().next().map(str::to_owned),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(format!("data.alarm_file {}: {error}", path.display())),
+    }
+}
+
 impl Root<'_> {
     fn data_error(path: &Path) -> impl FnOnce(std::io::Error) -> GatewayError + use<> {
         let path = path.to_owned();
         move |source| GatewayError::Data { path, source }
-    }
-
-    /// That the data directory is not what it should be, when the system below says so.
-    fn raise_alarm_of_system(&self) {
-        let path = &self.config.data.alarm_file;
-        if path.as_os_str().is_empty() {
-            return;
-        }
-        match std::fs::read_to_string(path) {
-            Ok(text) => text.lines().take(1).for_each(|line| self.alarms.raise(line)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => self.alarms.raise(&format!("data.alarm_file {}: {error}", path.display())),
-        }
     }
 
     /// The vessel's id: configured, or drawn at the first start and kept.

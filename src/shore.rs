@@ -179,8 +179,8 @@ fn router(shore: Shore, address: SocketAddr) -> Router {
         .merge(updates::routes());
     let source: Arc<dyn FleetSource> = Arc::new(shore.clone());
     let (sync, own) = (sync.with_state(shore.clone()), own.with_state(shore).merge(fleet::routes(source)));
-    let hosts = Hosts::for_listener(address);
-    protect(own, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX).merge(protect(sync, hosts, BODY_BYTES_MAX, SYNC_TIME_MAX))
+    let hosts = Hosts::ashore(address);
+    protect(own, &hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX).merge(protect(sync, &hosts, BODY_BYTES_MAX, SYNC_TIME_MAX))
 }
 
 impl Shore {

@@ -44,7 +44,7 @@ impl Ship {
         let vessel = Arc::new(Vessel::new(clock.clone(), metrics.clone()));
         let listener = TcpListener::bind(listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hosts = Hosts::for_listener(address);
+        let hosts = Hosts::aboard(address, &[]);
         let token = ApiToken::known(TOKEN);
         let state = ApiState::new(vessel.clone(), live.clone(), clock, token, metrics.clone(), hosts);
         let stop = CancellationToken::new();
@@ -407,7 +407,7 @@ async fn the_fleets_page_stands_on_the_same_frame() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let fleet = api::fleet::routes(Arc::new(Fleet));
-    let router = api::protect(fleet, Hosts::Any, api::BODY_BYTES_MAX, api::REQUEST_TIME_MAX);
+    let router = api::protect(fleet, &Hosts::Any, api::BODY_BYTES_MAX, api::REQUEST_TIME_MAX);
     tokio::spawn(api::serve(listener, router, ship.stop.clone()));
     let page = ship.client.get(&url).send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");

@@ -13,7 +13,8 @@ from .machine import SSH_PORT, Machine
 from .tools import Tools
 from .tree import Tree, file
 
-RECORDING = re.compile(rb"recording after ([0-9.]+) s")
+# Not that of a start that takes long, which says "not recording after".
+RECORDING = re.compile(rb"data \w+: recording after ([0-9.]+) s")
 DISK_BYTES = 2 << 30
 HOST_SSH_PORT = 2222
 

@@ -113,7 +113,9 @@ impl ApiError {
                 "wait for the seconds in Retry-After, then try again"
             }
             Self::BadParameter { .. } | Self::Backend(BackendError::Refused(_)) => "correct the request",
-            Self::WrongHost { .. } => "use the gateway's IP address or `localhost`",
+            Self::WrongHost { .. } => {
+                "use the gateway's address, or a name without a dot or in .local; other names of it belong in http.names"
+            }
             Self::Backend(BackendError::Failed(_)) => "see the gateway's log and the alarms in GET /api/status",
             Self::Other { hint, .. } => hint,
         }

@@ -1,9 +1,10 @@
 //! What every answer carries and every request must name, whatever the route.
 //!
 //! The Host check stops DNS rebinding: a page from the internet, opened on board, whose name suddenly resolves to the
-//! gateway, would read it as its own origin. It refuses names, never addresses, and only where names cannot be ours.
+//! gateway, would read it as its own origin. It refuses names, never addresses, and only those that cannot be ours.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -20,25 +21,42 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Which Host headers are believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hosts {
-    /// Any: behind a TLS terminator, or on a LAN that has its own names for us.
+    /// Any: behind a TLS terminator.
     Any,
     /// Addresses and `localhost` only.
     Loopback,
+    /// On board: these too, names that the internet cannot give out (without a dot, or below `local`, `internal` and
+    /// `home.arpa`), and those of `http.names`.
+    Aboard(Arc<[String]>),
 }
 
+/// Names below these are no one's on the internet (RFC 6762, 3; RFC 8375; ICANN's resolution 2024.07.29.06).
+const PRIVATE_DOMAINS: [&str; 3] = [".local", ".internal", ".home.arpa"];
+
 impl Hosts {
-    /// What fits a listener at `address`: on loopback nobody can have another name for us.
-    pub const fn for_listener(address: SocketAddr) -> Self {
+    /// What fits a shore that listens at `address`: on loopback nobody can have another name for us.
+    pub const fn ashore(address: SocketAddr) -> Self {
         if address.ip().is_loopback() { Self::Loopback } else { Self::Any }
     }
 
+    /// What fits a gateway that listens at `address` and is known by `names`.
+    pub fn aboard(address: SocketAddr, names: &[String]) -> Self {
+        if address.ip().is_loopback() && names.is_empty() { Self::Loopback } else { Self::Aboard(names.into()) }
+    }
+
     /// Whether a Host header `host` (with or without port) is believed.
-    pub fn allow(self, host: &str) -> bool {
-        self == Self::Any || {
-            let name = name_of(host);
-            name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    pub fn allow(&self, host: &str) -> bool {
+        let name = name_of(host).to_ascii_lowercase();
+        let known = || name == "localhost" || name.parse::<IpAddr>().is_ok();
+        match self {
+            Self::Any => true,
+            Self::Loopback => known(),
+            Self::Aboard(names) => {
+                let private = !name.contains('.') || PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain));
+                known() || (private && !name.is_empty()) || names.iter().any(|own| own.eq_ignore_ascii_case(&name))
+            }
         }
     }
 }
@@ -80,14 +98,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_others_are_refused_on_loopback() {
-        let hosts = Hosts::for_listener("127.0.0.1:8080".parse().unwrap());
+    fn names_of_others_are_refused() {
+        let hosts = Hosts::aboard("127.0.0.1:8080".parse().unwrap(), &[]);
         for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "192.168.1.5"] {
             assert!(hosts.allow(ours), "{ours}");
         }
         for other in ["evil.example", "evil.example:8080", "localhost.evil.example", "", "[evil]", "127.0.0.1.nip.io"] {
             assert!(!hosts.allow(other), "{other}");
         }
-        assert!(Hosts::for_listener("0.0.0.0:8080".parse().unwrap()).allow("gateway.ship.example"));
+        let everywhere = "0.0.0.0:8080".parse().unwrap();
+        let aboard = Hosts::aboard(everywhere, &["Gateway.Ship.example".to_owned()]);
+        for ours in [
+            "192.168.1.5:8080",
+            "[fe80::1]:8080",
+            "localhost",
+            "hawser:8080",
+            "HAWSER.local",
+            "gw.home.arpa",
+            "gateway.ship.example:8080",
+        ] {
+            assert!(aboard.allow(ours), "{ours}");
+        }
+        for other in ["evil.example", "hawser.local.evil.example", "ship.example", "", ":8080", "192.168.1.5.nip.io"] {
+            assert!(!aboard.allow(other), "{other}");
+        }
+        assert!(Hosts::ashore(everywhere).allow("shore.example.com"));
     }
 }

@@ -94,7 +94,7 @@ impl std::ops::Deref for ApiState {
 }
 
 impl ApiState {
-    /// The state of a router. `hosts` comes from the listener's address, see [`Hosts::for_listener`].
+    /// The state of a router. `hosts` comes from the listener's address, see [`Hosts::aboard`].
     pub fn new(
         backend: Arc<dyn Backend>,
         live: Live,
@@ -162,24 +162,24 @@ pub fn router(state: ApiState) -> Router {
 /// The router on board with the routes of `more` beside its own, behind the same guards: whatever writes needs the
 /// token. Those of `open` do not.
 pub fn router_with(state: ApiState, more: Router, open: Router) -> Router {
-    let hosts = state.hosts;
+    let hosts = state.hosts.clone();
     let guarded = pages::routes()
         .merge(routes::routes())
         .with_state(state.clone())
         .merge(more)
         .layer(from_fn_with_state(state, auth::guard_writes))
         .merge(open);
-    protect(guarded, hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX)
+    protect(guarded, &hosts, BODY_BYTES_MAX, REQUEST_TIME_MAX)
 }
 
 /// Limits, headers, uniform errors and the check of the Host header around any router. No authentication. `time_max`
 /// is from a request's headers until its answer begins, its body included.
-pub fn protect(router: Router, hosts: Hosts, body_bytes_max: usize, time_max: std::time::Duration) -> Router {
+pub fn protect(router: Router, hosts: &Hosts, body_bytes_max: usize, time_max: std::time::Duration) -> Router {
     router
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(body_bytes_max))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, time_max))
-        .layer(from_fn_with_state(hosts, guard::check_host))
+        .layer(from_fn_with_state(hosts.clone(), guard::check_host))
         .layer(from_fn(error::uniform))
         .layer(from_fn(guard::add_headers))
 }

@@ -75,6 +75,8 @@ impl Default for DataConfig {
 pub struct HttpConfig {
     /// Address and port. Loopback by default: nothing listens beyond it unless configured.
     pub listen: SocketAddr,
+    /// Names by which people on board reach it, beyond those that nobody on the internet can have.
+    pub names: Vec<String>,
 }
 
 /// Local port of the pages and the API on board (DESIGN.md, Names).
@@ -82,7 +84,7 @@ pub const GATEWAY_PORT: u16 = 8080;
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], GATEWAY_PORT)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], GATEWAY_PORT)), names: Vec::new() }
     }
 }
 

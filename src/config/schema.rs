@@ -72,6 +72,9 @@ pub const RULES_MAX: usize = 256;
 const SOURCES_MAX: usize = 16;
 /// Network interfaces of a gateway.
 const INTERFACES_MAX: usize = 8;
+
+/// Names of a gateway on board.
+const HOST_NAMES_MAX: usize = 16;
 /// 4 Mbit/s: the fastest that Linux names (B4000000).
 const BAUD_MAX: i64 = 4_000_000;
 /// A second to a day.
@@ -96,7 +99,11 @@ pub const GATEWAY: &[Section] = &[
         tables_max: None,
         keys: &[key("dir", Path { may_be_empty: false }), key("alarm_file", Path { may_be_empty: true })],
     },
-    Section { name: "http", tables_max: None, keys: &[key("listen", Listen)] },
+    Section {
+        name: "http",
+        tables_max: None,
+        keys: &[key("listen", Listen), key("names", Texts { items_max: HOST_NAMES_MAX, bytes_max: 253 })],
+    },
     Section {
         name: "bus",
         tables_max: Some(BUSES_MAX),

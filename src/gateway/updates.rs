@@ -57,10 +57,12 @@ fn keep_schema(dir: &Path) {
     }
 }
 
-/// What speaks against a version: a part that failed, a broker on board that is not reached. Brokers and the shore
-/// behind a link are no part of it: offline is no fault.
+/// What speaks against a version: a part that failed, a broker on board that is not reached, data that the system below
+/// could not give us, for then nothing is known of what delivered before. Brokers and the shore behind a link are no
+/// part of it: offline is no fault.
 fn faults(backend: &GatewayBackend) -> Vec<String> {
     let mut found = backend.not_ready();
+    found.extend(super::alarm_of_system(&backend.config.data));
     for (config, uplink) in backend.config.broker.iter().zip(&backend.uplinks) {
         let on_board = Url::parse(&config.url, &["mqtt", "mqtts"]).is_ok_and(|url| url.is_loopback());
         if on_board && !uplink.health().connected {

@@ -198,15 +198,33 @@ static int clear_panics_or_count(int clear) {
     return count;
 }
 
-/* The device of the partition with this name, waiting for the disk to show up; 0 when it never does. */
-static int find_partition(const char *name, char device[DEVICE_CHARS]) {
-    char path[320], uevent[1024], wanted[64];
+/* The disk of a partition, both by their names in /sys/class/block: a partition lies in its disk's folder. */
+static void disk_of(const char *partition, char disk[DEVICE_CHARS]) {
+    char path[320], target[512], *last;
+    snprintf(path, sizeof path, "/sys/class/block/%s", partition);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = 0;
+    last = strrchr(target, '/');
+    if (last)
+        *last = 0;
+    last = strrchr(target, '/');
+    snprintf(disk, DEVICE_CHARS, "%.58s", last ? last + 1 : "");
+}
+
+/*
+ * The device of the partition with this name, waiting for the disk to show up; 0 when it never does. With a disk, only
+ * on that one: a second one with such a partition is somebody else's.
+ */
+static int find_partition(const char *name, const char *disk, char device[DEVICE_CHARS]) {
+    char path[320], uevent[1024], wanted[64], found_on[DEVICE_CHARS];
     snprintf(wanted, sizeof wanted, "\nPARTNAME=%s\n", name);
     for (int waited = 0; waited < DISK_WAIT_MS; waited += POLL_MS, usleep(POLL_MS * 1000)) {
         DIR *folder = opendir("/sys/class/block");
         for (struct dirent *entry; folder && (entry = readdir(folder));) {
             snprintf(path, sizeof path, "/sys/class/block/%s/uevent", entry->d_name);
-            if (read_file(path, uevent, sizeof uevent) > 0 && strstr(uevent, wanted)) {
+            disk_of(entry->d_name, found_on);
+            if ((!*disk || strcmp(disk, found_on) == 0) && read_file(path, uevent, sizeof uevent) > 0 &&
+                strstr(uevent, wanted)) {
                 snprintf(device, DEVICE_CHARS, "/dev/%.58s", entry->d_name);
                 closedir(folder);
                 return 1;
@@ -348,7 +366,7 @@ __attribute__((noreturn)) static void hand_over(void) {
 }
 
 int main(void) {
-    char command_line[4096] = "", device[DEVICE_CHARS], name[] = "rootfs-?";
+    char command_line[4096] = "", device[DEVICE_CHARS], disk[DEVICE_CHARS], name[] = "rootfs-?";
     char uuid[LUKS_UUID_BYTES + 1] = "", id[LUKS_UUID_BYTES + 1] = "";
     int luks;
     mount_or_give_up("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
@@ -368,13 +386,14 @@ int main(void) {
     }
     name[sizeof name - 2] = slot->letter;
     read_file("/proc/cmdline", command_line, sizeof command_line);
-    if (!find_partition(name, device))
+    if (!find_partition(name, "", device))
         give_up(name);
+    disk_of(device + strlen("/dev/"), disk);
     open_verity(device, command_line);
     mkdir(NEW_ROOT, 0755);
     if (mount(MAPPED, NEW_ROOT, "ext4", MS_RDONLY, NULL) != 0)
         give_up("the root's file system");
-    if (!find_partition("data", device))
+    if (!find_partition("data", disk, device))
         strcpy(device, "/dev/none");
     luks = is_luks(device, uuid);
     if (luks)

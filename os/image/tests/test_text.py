@@ -6,11 +6,32 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .. import accounts, compare, disk, kernel, lock, rootfs, schema, units
+from .. import accounts, boot, compare, disk, kernel, lock, rootfs, schema, units
 from ..tree import Tree, file, link
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 COMMON = REPOSITORY / "os/common"
+
+
+class Console(unittest.TestCase):
+    """What the box says of itself."""
+
+    def test_a_start_that_takes_long_is_no_start(self):
+        self.assertIsNone(boot.RECORDING.search(b"Hawser 0.1.0, hawser-a: not recording after 60 s"))
+        found = boot.RECORDING.search(b"Hawser 0.1.0, hawser-a, data ok: recording after 9.10 s")
+        self.assertEqual(found[1], b"9.10")
+
+
+class Sample(unittest.TestCase):
+    """The first configuration of a box."""
+
+    def test_the_page_is_open_to_the_vessel(self):
+        aboard = rootfs.for_the_vessel((REPOSITORY / "configs/gateway.toml").read_text())
+        self.assertIn('\nlisten = "0.0.0.0:8080"\n', aboard)
+
+    def test_a_sample_without_that_line_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "not one line"):
+            rootfs.for_the_vessel("listen = 1")
 
 
 class Lock(unittest.TestCase):
