@@ -4,6 +4,7 @@ A file system that the kernel has made read-only is repaired in one reboot. One 
 replaced by memory, so that the gateway serves in any case, and the console says so.
 """
 
+RESET = "/sys/firmware/efi/efivars/HawserDataReset-68617773-6572-4000-8000-000000000000"
 # ext4's own way to find itself damaged: remount-ro.
 DAMAGE = "echo damaged by a test >/sys/fs/ext4/{device}/trigger_fs_error"
 
@@ -22,6 +23,20 @@ def test_a_data_partition_that_turned_read_only_is_repaired_in_one_reboot(box):
     assert boot.data == "ok"
     assert box.run("touch /data/.rig && rm /data/.rig") == ""
     assert order in box.api.orders()
+
+
+def test_a_factory_reset_that_a_power_cut_has_ended_is_finished(box):
+    """The firmware remembers that it was begun; what is left of the partition is not mended, nor given up."""
+    old = box.api.write_order("Before the reset")
+    device = box.run("findmnt --noheadings --output SOURCE /data")
+    box.run(f"printf '\\007\\000\\000\\000\\001' >{RESET} && dd if=/dev/zero of={device} bs=1M count=64 conv=fsync "
+            "2>/dev/null", timeout=60)  # fmt: skip
+    box.strategy.cut()
+    box.strategy.transition("booting")
+    assert box.strategy.await_console().data == "ok"
+    assert old not in box.api.orders()
+    # Its owner's key for ssh went with the rest.
+    box.strategy.forget()
 
 
 def test_without_a_data_partition_it_serves_out_of_memory(box):

@@ -120,7 +120,7 @@ fn values_of_the_shore() {
 fn keys_and_tables() {
     let cases = [
         ("[http]\nlisen = 1", "g.toml:2: http.lisen: unknown key; accepted: listen"),
-        ("[http]\nport = 80", "g.toml:2: http.port: unknown key; accepted: listen"),
+        ("[http]\nport = 80", "g.toml:2: http.port: unknown key; accepted: listen, names"),
         ("[data]\nurl = 1", "g.toml:2: data.url: unknown key; accepted: url under [[broker]]"),
         ("[vessel]\ncolour = \"red\"", "g.toml:2: vessel.colour: unknown key; accepted: id, name"),
         ("[retension]\ntelemetry_days = 1", "g.toml:1: retension: unknown key; accepted: [retention]"),
