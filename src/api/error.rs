@@ -114,7 +114,7 @@ impl ApiError {
             }
             Self::BadParameter { .. } | Self::Backend(BackendError::Refused(_)) => "correct the request",
             Self::WrongHost { .. } => {
-                "use the gateway's address, or a name without a dot or in .local; other names of it belong in http.names"
+                "use the gateway's address, a name without a dot or in .local, or one of http.names"
             }
             Self::Backend(BackendError::Failed(_)) => "see the gateway's log and the alarms in GET /api/status",
             Self::Other { hint, .. } => hint,
