@@ -239,8 +239,12 @@ impl Vessel {
     }
 
     /// The box starts again, with the version that lies in the slot that the firmware chooses.
-    fn power_cycle(&mut self) -> UpdateHandle {
+    async fn power_cycle(&mut self) -> UpdateHandle {
         self.stop.cancel();
+        // A power cut ends everything at once; here a step that was begun goes on to its end.
+        let old = self.updates.take().expect("it was started");
+        let ended = async || if old.has_ended() { Ok(()) } else { Err("it goes on".to_owned()) };
+        eventually("the end of the updater before", ended).await;
         let _ = std::fs::remove_file(self.path("reboot"));
         let version = {
             let mut board = self.board.lock().expect("the board");
@@ -298,7 +302,7 @@ async fn from_the_shore_to_a_good_slot_twice() {
         vessel.sail(610, ALL, 0.1).await;
         vessel.reboot_is_asked().await;
 
-        updates = vessel.power_cycle();
+        updates = vessel.power_cycle().await;
         assert_eq!(vessel.booted(), slot);
         let status = vessel.until("on trial", |status| status.on_trial).await;
         assert_eq!((status.doing, status.version.as_str()), (Doing::Judging, version));
@@ -311,7 +315,7 @@ async fn from_the_shore_to_a_good_slot_twice() {
         assert_eq!(vessel.board.lock().expect("the board").boot_order[0], slot);
     }
     // A good slot is not judged again, whatever falls silent.
-    vessel.power_cycle();
+    vessel.power_cycle().await;
     vessel.until("at rest", |status| status.doing == Doing::Resting).await;
     vessel.sail(1_200, &[], 0.0).await;
     assert!(!vessel.path("reboot").exists() && !vessel.status().on_trial);
@@ -325,11 +329,11 @@ async fn a_source_that_stays_away_takes_the_version_back() {
     vessel.sail(130, ALL, 0.1).await;
     updates.install(None, true, false).await.expect("it may");
     vessel.reboot_is_asked().await;
-    vessel.power_cycle();
+    vessel.power_cycle().await;
     vessel.until("on trial", |status| status.on_trial).await;
     vessel.sail(620, &ALL[..1], 0.1).await;
     vessel.reboot_is_asked().await;
-    let updates = vessel.power_cycle();
+    let updates = vessel.power_cycle().await;
     let status = vessel.until("back", |status| status.doing == Doing::Resting).await;
     assert_eq!((vessel.booted(), status.version.as_str(), status.on_trial), (0, "0.1.0", false));
     let taken = status.taken_back.expect("it was taken back");
@@ -352,10 +356,10 @@ async fn trials_that_nobody_could_judge_are_repeated_and_then_given_up() {
     for _ in 0..3 {
         vessel.sail(760, ALL, 0.1).await;
         vessel.reboot_is_asked().await;
-        vessel.power_cycle();
+        vessel.power_cycle().await;
         vessel.until("on trial", |status| status.on_trial).await;
         assert_eq!(vessel.booted(), 1);
-        vessel.power_cycle(); // a power cut, before there is a verdict
+        vessel.power_cycle().await; // a power cut, before there is a verdict
         vessel.until("back", |status| status.doing == Doing::Resting).await;
         assert_eq!(vessel.booted(), 0);
     }
@@ -385,7 +389,7 @@ async fn a_fault_of_the_services_counts_as_much_as_a_silent_source() {
     updates.install(None, true, false).await.expect("it may");
     vessel.reboot_is_asked().await;
     vessel.faults.lock().expect("the list").push("the broker onboard is not reached".to_owned());
-    vessel.power_cycle();
+    vessel.power_cycle().await;
     vessel.until("on trial", |status| status.why.contains("the broker onboard")).await;
     vessel.sail(620, ALL, 0.1).await;
     vessel.reboot_is_asked().await;
@@ -422,7 +426,7 @@ async fn what_somebody_brings_on_a_stick_or_names() {
     write_bundle(&older, "0.0.9", SCHEMA);
     updates.install(Some(older.display().to_string()), true, false).await.expect("it may");
     vessel.reboot_is_asked().await;
-    vessel.power_cycle();
+    vessel.power_cycle().await;
     let status = vessel.until("on trial", |status| status.on_trial).await;
     assert_eq!(status.version, "0.0.9");
 }
@@ -441,7 +445,7 @@ async fn back_to_the_other_version_and_a_broken_installation() {
     assert_eq!(status.last_error, "");
     updates.install(None, true, false).await.expect("it may");
     vessel.reboot_is_asked().await;
-    let updates = vessel.power_cycle();
+    let updates = vessel.power_cycle().await;
     vessel.until("on trial", |status| status.on_trial).await;
     assert_eq!(updates.install(None, true, false).await, Err(UpdateError::OnTrial));
     vessel.sail(100, ALL, 0.1).await;
@@ -451,7 +455,7 @@ async fn back_to_the_other_version_and_a_broken_installation() {
     assert_eq!(updates.status().other_version.as_deref(), Some("the version as delivered"));
     updates.rollback().await.expect("it may");
     vessel.reboot_is_asked().await;
-    vessel.power_cycle();
+    vessel.power_cycle().await;
     vessel.until("on trial", |status| status.on_trial).await;
     vessel.sail(100, ALL, 0.1).await;
     let status = vessel.until("good", |status| !status.on_trial).await;
